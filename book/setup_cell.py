@@ -1,0 +1,27 @@
+# The first code cell of every chapter. WHEEL is stamped when the book is published.
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+WHEEL = ""
+if importlib.util.find_spec("d2l_lite") is None:
+    here = Path.cwd()
+    above = [p for p in (here, *here.parents) if (p / "d2l_lite" / "__init__.py").is_file()]
+    if above:
+        sys.path.insert(0, str(above[0]))
+    elif WHEEL:
+        subprocess.run([sys.executable, "-m", "pip", "install", "-q", WHEEL], check=True)
+        importlib.invalidate_caches()
+    else:
+        raise ModuleNotFoundError(
+            "d2l_lite is missing and this notebook bears no address to install it from. Open the "
+            "notebook inside a clone of the book, or run `pip install -e .` there."
+        )
+
+import torch
+
+import d2l_lite as d2l
+
+torch.manual_seed(0)
+d2l.use_style()

@@ -1,0 +1,163 @@
+"""The command line: `python -m d2l_lite train | translate | evaluate`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+import matplotlib
+import torch
+
+from d2l_lite.data import CORPORA, Batches, Pair, build_vocabs, load_pairs, split_pairs
+from d2l_lite.decoding import Translation, translate
+from d2l_lite.models import DEFAULTS, build_model
+from d2l_lite.plot import heatmap, use_style
+from d2l_lite.runs import load_run
+from d2l_lite.training import TrainConfig, evaluate, fit, try_gpu
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 if it went well, 1 with a line on stderr if not, 130 after Ctrl-C."""
+    args = _parser().parse_args(arguments)
+    try:
+        args.command(args)
+    except (ValueError, OSError, FloatingPointError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; train … --resume goes on from the last whole epoch", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m d2l_lite", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add_train(commands.add_parser("train", help="train a model on sentence pairs"))
+    _add_translate(commands.add_parser("translate", help="translate sentences with a run"))
+    _add_evaluate(commands.add_parser("evaluate", help="score a run on sentence pairs"))
+    return parser
+
+
+def _add_corpus(parser: argparse.ArgumentParser) -> None:
+    known = ", ".join(CORPORA)
+    parser.add_argument("--data", required=True, help=f"a source<TAB>target file, or {known}")
+    parser.add_argument("--num-examples", type=int, metavar="N", help="the first N lines only")
+    parser.add_argument("--min-len", type=int, metavar="N", help="drop pairs with a shorter side")
+    parser.add_argument(
+        "--max-len", type=int, metavar="N", help="drop pairs with a longer side (train: over 100)"
+    )
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    _add_corpus(parser)
+    parser.set_defaults(max_len=100)  # one absurd line must not exhaust the memory
+    parser.add_argument("--model", default="rnn-attention", help=", ".join(DEFAULTS))
+    parser.add_argument("--out", required=True, help="the run folder to write")
+    parser.add_argument("--epochs", type=int, default=10, metavar="N")
+    parser.add_argument("--batch-size", type=int, default=128, metavar="N")
+    parser.add_argument("--lr", type=float, default=0.003, metavar="X")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--resume", action="store_true", help="go on from the last whole epoch")
+    parser.add_argument("--valid", metavar="FILE", help="validate on these pairs, train on all")
+    parser.set_defaults(command=_train)
+
+
+def _add_translate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", help="a run folder, or a run of the book")
+    parser.add_argument("sentences", nargs="+")
+    parser.add_argument("--beam", type=int, default=1, metavar="K")
+    parser.add_argument("--heatmap", metavar="FILE.svg", help="draw the attention weights")
+    parser.set_defaults(command=_translate)
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", help="a run folder, or a run of the book")
+    _add_corpus(parser)
+    parser.add_argument("--split", choices=("test", "all"), default="test")
+    parser.add_argument("--beam", type=int, default=1, metavar="K")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(command=_evaluate)
+
+
+def _load(args: argparse.Namespace) -> list[Pair]:
+    return load_pairs(args.data, args.num_examples, args.min_len, args.max_len)
+
+
+def _train(args: argparse.Namespace) -> None:
+    pairs = _load(args)
+    if args.valid:
+        train, valid = pairs, load_pairs(args.valid)
+    else:
+        train, valid, _ = split_pairs(pairs)
+    # A word seen once teaches little; read as <unk>, it teaches what to do with unknown words.
+    vocabs = build_vocabs(train, min_count=2 if len(train) >= 5000 else 1)
+    torch.manual_seed(args.seed)
+    model = build_model(args.model, *vocabs)
+    batches = Batches(train, *vocabs, args.batch_size, args.seed)
+    config = TrainConfig(
+        epochs=args.epochs,
+        lr=args.lr,
+        seed=args.seed,
+        folder=args.out,
+        resume=args.resume,
+        about={"data": args.data, "pairs": len(train), "batch_size": args.batch_size},
+    )
+    dropped = len(load_pairs(args.data, args.num_examples)) - len(pairs)
+    print(
+        f"{len(train)} pairs to train on, {len(valid)} to validate, {dropped} dropped for their "
+        f"length; {len(vocabs[0])} source and {len(vocabs[1])} target words; on {try_gpu()}"
+    )
+    if not valid:
+        print("no sentence falls into the validation part: the last epoch is kept, not the best")
+    last = fit(model, batches, config, valid)[-1]
+    measured = {name: value for name, value in last.items() if value is not None}
+    print(f"{args.out}: " + ", ".join(f"{name} {value:.4g}" for name, value in measured.items()))
+
+
+def _translate(args: argparse.Namespace) -> None:
+    if args.heatmap and len(args.sentences) > 1:
+        raise ValueError(f"--heatmap draws one sentence, not {len(args.sentences)}")
+    model = load_run(args.run, try_gpu()).model
+    found = translate(model, args.sentences, beam=args.beam)
+    if args.heatmap:
+        _draw(found[0], args.heatmap)
+    for translation in found:
+        print(translation.text)
+        if translation.unknown:
+            words = ", ".join(translation.unknown)
+            print(f"unknown, read as <unk>: {words}", file=sys.stderr)
+
+
+def _draw(translation: Translation, path: str) -> None:
+    if translation.weights is None:
+        raise ValueError("this model has no attention: there is no heatmap to draw")
+    if not translation.words:
+        raise ValueError("the translation is empty: there is no heatmap to draw")
+    matplotlib.use("Agg")
+    use_style()
+    axes = heatmap(translation.weights, translation.source_words, translation.words)
+    axes.figure.savefig(path)
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    pairs = _load(args)
+    if args.split == "test":
+        pairs = split_pairs(pairs).test
+        if not pairs:
+            raise ValueError(f"no sentence of {args.data} falls into the test part: --split all")
+    scores = evaluate(load_run(args.run, try_gpu()).model, pairs, args.beam)
+    if args.json:
+        print(json.dumps(scores))
+        return
+    low, high = scores["interval"]
+    print(f"BLEU        {scores['bleu']:.1f}  (95 % interval {low:.1f} to {high:.1f})")
+    print(f"exact       {scores['exact']:.1%} of {scores['sentences']} sentences")
+    print(f"loss        {scores['loss']:.3f} nats a word, perplexity {scores['perplexity']:.2f}")
+    if scores["aer"] is not None:
+        print(f"alignment   error rate {scores['aer']:.3f}")
+    print(f"signature   {scores['signature']}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""Heatmaps of attention weights and curves of training runs."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from torch import Tensor
+
+INK = "#334155"  # words and axes
+COLOURS = ("#2563eb", "#d97706", "#0f766e", "#be185d", "#6d28d9", "#64748b")
+HEAT = "Blues"  # from 0, white, to 1, dark
+
+
+def use_style() -> None:
+    """Set the look of the book's figures, for this session of Python."""
+    sns.set_theme(
+        style="white",
+        rc={
+            "figure.figsize": (6, 3.6),
+            "figure.dpi": 110,
+            "savefig.facecolor": "white",
+            "svg.fonttype": "none",
+            "font.family": "sans-serif",
+            "font.size": 10,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": INK,
+            "axes.labelcolor": INK,
+            "axes.titlecolor": INK,
+            "text.color": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "axes.prop_cycle": plt.cycler(color=COLOURS),
+            "figure.constrained_layout.use": True,
+        },
+    )
+
+
+def heatmap(
+    weights,
+    source_words: Sequence[str],
+    target_words: Sequence[str],
+    ax: Axes | None = None,
+    title: str | None = None,
+    numbers: bool | None = None,
+) -> Axes:
+    """Attention weights as a grid: source words across, target words down, one 0-to-1 scale.
+
+    Args:
+        weights: (T, S), a tensor or an array, between 0 and 1.
+        numbers: write the weights into the cells; by default where there are at most 40 cells.
+
+    Raises:
+        ValueError: no words, the shape is not (target words, source words), or a weight is NaN or
+            lies outside 0 to 1.
+    """
+    if not source_words or not target_words:
+        raise ValueError("a heatmap needs at least one source word and one target word")
+    if isinstance(weights, Tensor):
+        weights = weights.detach().cpu().float()
+    weights = np.asarray(weights)
+    expected = (len(target_words), len(source_words))
+    if weights.shape != expected:
+        raise ValueError(
+            f"weights of shape {weights.shape} for {expected[0]} target and {expected[1]} source "
+            "words"
+        )
+    outside = weights[~((weights >= -1e-5) & (weights <= 1 + 1e-5))]
+    if outside.size:
+        raise ValueError(f"a weight must lie between 0 and 1; found {outside[0]}")
+    if ax is None:
+        height, width = 1.2 + 0.34 * expected[0], 1.8 + 0.52 * expected[1]
+        _, ax = plt.subplots(figsize=(max(width, 3.2), max(height, 1.9)))
+    sns.heatmap(
+        weights,
+        ax=ax,
+        vmin=0,
+        vmax=1,
+        cmap=HEAT,
+        linewidths=0.6,
+        linecolor="white",
+        annot=weights.size <= 40 if numbers is None else numbers,
+        fmt=".2f",
+        annot_kws={"size": 8},
+        # A dollar sign is a word here, not the start of a formula.
+        xticklabels=[word.replace("$", r"\$") for word in source_words],
+        yticklabels=[word.replace("$", r"\$") for word in target_words],
+        cbar_kws={"label": "weight"},
+    )
+    ax.set(xlabel="source", ylabel="target")
+    ax.xaxis.set_label_position("top")
+    ax.tick_params(left=False, bottom=False, labelbottom=False, labeltop=True)
+    plt.setp(ax.get_xticklabels(), rotation=45 if max(map(len, source_words)) > 3 else 0, ha="left")
+    plt.setp(ax.get_yticklabels(), rotation=0)
+    if title:
+        ax.set_title(title)
+    return ax
+
+
+def curves(
+    series: Mapping[str, Sequence[float]],
+    xlabel: str = "epoch",
+    ylabel: str = "loss per word",
+    x: Sequence[float] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Lines over the same x axis, each with its name at its end.
+
+    Args:
+        series: name -> values.
+        x: where the values stand; 1, 2, … by default.
+
+    Raises:
+        ValueError: no series, or one whose length differs from that of `x`.
+    """
+    if not series or not all(map(len, series.values())):
+        raise ValueError("nothing to draw: a series is empty, or there is none")
+    ax = plt.subplots()[1] if ax is None else ax
+    for name, values in series.items():
+        places = range(1, len(values) + 1) if x is None else x
+        if len(places) != len(values):
+            raise ValueError(f"{name!r} has {len(values)} values for {len(places)} places on x")
+        (line,) = ax.plot(places, values, marker="o", markersize=3, label=name)
+        ax.annotate(
+            name,
+            (places[-1], values[-1]),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            color=line.get_color(),
+        )
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    return ax

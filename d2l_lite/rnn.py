@@ -1,0 +1,282 @@
+"""Sequence-to-sequence models made of LSTMs, with and without attention."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from d2l_lite.attention import Attention, check_lengths, length_mask
+from d2l_lite.seq2seq import Encoder, IncrementalDecoder
+
+CONTEXTS = ("start", "last", "mean")
+QUERIES = ("before", "after")
+
+LSTMState = tuple[Tensor, Tensor]  # hidden state and memory cell, (layers, B, H) each
+
+
+class RNNEncoder(Encoder):
+    """An LSTM over the source words (Sutskever et al. 2014; two directions: Bahdanau et al. 2015).
+
+    Padding is never read: the last state is that after the last word, whatever follows it. With
+    two directions each has half the hidden size, so that outputs are (B, S, H) all the same.
+
+    Raises:
+        ValueError: `hidden_size` is odd and there are two directions.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+    ):
+        super().__init__()
+        directions = 2 if bidirectional else 1
+        if hidden_size % directions:
+            raise ValueError(f"two directions cannot share a hidden size of {hidden_size}")
+        self.embedding = nn.Embedding(vocab_size, embed_size)
+        self.dropout = nn.Dropout(dropout)
+        self.rnn = nn.LSTM(
+            embed_size,
+            hidden_size // directions,
+            num_layers,
+            batch_first=True,
+            dropout=dropout if num_layers > 1 else 0.0,
+            bidirectional=bidirectional,
+        )
+
+    def forward(self, src: Tensor, src_len: Tensor) -> tuple[Tensor, LSTMState]:
+        """src (B, S), src_len (B,) -> outputs (B, S, H), last states (layers, B, H) twice.
+
+        Raises:
+            ValueError: there is not one length a sentence, or one is not within 1 to S.
+        """
+        if src_len.shape != src.shape[:1]:
+            raise ValueError(f"lengths of shape {tuple(src_len.shape)} for {len(src)} sentences")
+        check_lengths(src_len, src.shape[1], least=1)
+        embedded = self.dropout(self.embedding(src))  # (B, S, E)
+        packed = pack_padded_sequence(
+            embedded, src_len.cpu(), batch_first=True, enforce_sorted=False
+        )
+        packed_outputs, (hidden, cell) = self.rnn(packed)
+        outputs, _ = pad_packed_sequence(
+            packed_outputs, batch_first=True, total_length=src.shape[1]
+        )
+        return outputs, (self._join(hidden), self._join(cell))
+
+    def _join(self, state: Tensor) -> Tensor:
+        """The two directions' states side by side: (layers · 2, B, H / 2) -> (layers, B, H)."""
+        if not self.rnn.bidirectional:
+            return state
+        return torch.cat((state[0::2], state[1::2]), dim=-1)
+
+
+class AttentionState(NamedTuple):
+    """What `RNNAttentionDecoder` carries from word to word."""
+
+    values: Tensor  # the encoder's outputs, (B, S, H)
+    lstm: LSTMState
+    keys: tuple[Tensor, Tensor | None]  # the projected keys, (B, S, ·), and their mask, (B, 1, S)
+
+
+class _LSTMDecoder(IncrementalDecoder):
+    """The layers that the decoders below share: embedding, LSTM, readout, output.
+
+    The readout mixes what the LSTM says with the context, in a tanh layer. With `tied`, words are
+    scored with the embedding matrix (Press and Wolf 2017), and the readout has its width.
+    """
+
+    def __init__(
+        self,
+        vocab_size,
+        embed_size,
+        hidden_size,
+        num_layers,
+        dropout,
+        tied,
+        context_in,
+        context_out,
+    ):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_size)
+        self.dropout = nn.Dropout(dropout)
+        self.rnn = nn.LSTM(
+            embed_size + context_in,
+            hidden_size,
+            num_layers,
+            batch_first=True,
+            dropout=dropout if num_layers > 1 else 0.0,
+        )
+        width = embed_size if tied else hidden_size
+        self.readout = nn.Identity()
+        if tied or context_out:
+            self.readout = nn.Sequential(nn.Linear(hidden_size + context_out, width), nn.Tanh())
+        self.output = nn.Linear(width, vocab_size)
+        if tied:
+            # Rows of length about 1, not about √E: the first logits are then near 0.
+            nn.init.normal_(self.embedding.weight, std=embed_size**-0.5)
+            self.output.weight = self.embedding.weight
+
+    def _embed(self, tgt_in: Tensor) -> Tensor:
+        return self.dropout(self.embedding(tgt_in))  # (B, T, E)
+
+    def _read_out(self, *parts: Tensor) -> Tensor:
+        return self.dropout(self.readout(torch.cat(parts, dim=-1)))  # (B, T, D)
+
+
+class RNNDecoder(_LSTMDecoder):
+    """An LSTM over the target words that sees the source through one context of fixed size.
+
+    Args:
+        context: `"start"`, the encoder's last state is the first state, and that is all
+            (Sutskever et al. 2014); `"last"`, the last state of the top layer is read at every
+            step besides (Cho et al. 2014); `"mean"`, the mean of all encoder outputs is.
+        tied: score words with the embedding matrix.
+
+    Raises:
+        ValueError: unknown `context`.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        context: str = "start",
+        tied: bool = False,
+    ):
+        _check_choice("context", context, CONTEXTS)
+        context_in = 0 if context == "start" else hidden_size
+        super().__init__(
+            vocab_size,
+            embed_size,
+            hidden_size,
+            num_layers,
+            dropout,
+            tied,
+            context_in,
+            context_out=0,
+        )
+        self.context = context
+
+    def init_state(
+        self, enc_outputs: tuple[Tensor, LSTMState], src_len: Tensor | None = None
+    ) -> tuple[LSTMState, Tensor]:
+        """The encoder's last state, and the context (B, 1, H), or (B, 1, 0) for `"start"`."""
+        outputs, lstm = enc_outputs
+        if self.context == "last":
+            return lstm, lstm[0][-1][:, None]
+        if self.context == "mean":
+            return lstm, _mean(outputs, src_len)
+        return lstm, outputs[:, :1, :0]
+
+    def features(self, tgt_in: Tensor, state: tuple[LSTMState, Tensor]):
+        lstm, context = state
+        embedded = self._embed(tgt_in)
+        read = torch.cat((context.expand(-1, tgt_in.shape[1], -1), embedded), dim=-1)
+        outputs, lstm = self.rnn(read, lstm)  # (B, T, H)
+        return self._read_out(outputs), None, (lstm, context)
+
+    def select(self, state: tuple[LSTMState, Tensor], rows: Tensor) -> tuple[LSTMState, Tensor]:
+        lstm, context = state
+        return _select(lstm, rows), context[rows]
+
+
+class RNNAttentionDecoder(_LSTMDecoder):
+    """An LSTM over the target words that attends to the encoder's outputs at every step.
+
+    Args:
+        attention: the layer that scores; its query has size H, its keys and values are the
+            encoder's outputs.
+        query: `"before"`, the query is the top state before the input word is read, and the LSTM
+            reads the context with the word (Bahdanau et al. 2015); `"after"`, the query is the
+            state after the word, and the context joins behind the LSTM (Luong et al. 2015).
+        tied: score words with the embedding matrix.
+
+    Raises:
+        ValueError: unknown `query`.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_size: int,
+        hidden_size: int,
+        attention: Attention,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        query: str = "before",
+        tied: bool = False,
+    ):
+        _check_choice("query", query, QUERIES)
+        context_in = hidden_size if query == "before" else 0
+        context_out = hidden_size if tied or query == "after" else 0
+        super().__init__(
+            vocab_size, embed_size, hidden_size, num_layers, dropout, tied, context_in, context_out
+        )
+        self.attention = attention
+        self.query = query
+
+    def init_state(
+        self, enc_outputs: tuple[Tensor, LSTMState], src_len: Tensor | None = None
+    ) -> AttentionState:
+        """Start from the encoder's last state; project the keys once; hide the padding."""
+        outputs, lstm = enc_outputs
+        mask = None if src_len is None else length_mask(src_len, outputs.shape[1])
+        return AttentionState(outputs, lstm, (self.attention.project_keys(outputs), mask))
+
+    def features(self, tgt_in: Tensor, state: AttentionState):
+        embedded = self._embed(tgt_in)  # (B, T, E)
+        read = self._attend_before if self.query == "before" else self._attend_after
+        outputs, contexts, weights, lstm = read(embedded, state)
+        parts = (outputs, contexts) if not isinstance(self.readout, nn.Identity) else (outputs,)
+        return self._read_out(*parts), weights, state._replace(lstm=lstm)
+
+    def _attend_before(self, embedded: Tensor, state: AttentionState):
+        """Query, then read: each step needs the state that the step before it left."""
+        values, lstm, (keys, mask) = state
+        steps = []
+        for word in embedded.split(1, dim=1):  # (B, 1, E)
+            query = lstm[0][-1][:, None]  # (B, 1, H)
+            context, weights = self.attention.attend(query, keys, values, mask)
+            output, lstm = self.rnn(torch.cat((context, word), dim=-1), lstm)
+            steps.append((output, context, weights))
+        outputs, contexts, weights = (torch.cat(parts, dim=1) for parts in zip(*steps, strict=True))
+        return outputs, contexts, weights, lstm
+
+    def _attend_after(self, embedded: Tensor, state: AttentionState):
+        """Read, then query: the LSTM does not wait for the context, so all steps go at once."""
+        values, lstm, (keys, mask) = state
+        outputs, lstm = self.rnn(embedded, lstm)  # (B, T, H)
+        contexts, weights = self.attention.attend(outputs, keys, values, mask)
+        return outputs, contexts, weights, lstm
+
+    def select(self, state: AttentionState, rows: Tensor) -> AttentionState:
+        keys, mask = state.keys
+        keys = (keys[rows], None if mask is None else mask[rows])
+        return AttentionState(state.values[rows], _select(state.lstm, rows), keys)
+
+
+def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"unknown {name} {value!r}; known: {', '.join(known)}")
+
+
+def _mean(outputs: Tensor, lengths: Tensor | None) -> Tensor:
+    """The mean of the valid outputs: (B, S, H) -> (B, 1, H)."""
+    if lengths is None:
+        return outputs.mean(dim=1, keepdim=True)
+    mask = length_mask(lengths, outputs.shape[1]).to(outputs.dtype)  # (B, 1, S)
+    return torch.bmm(mask, outputs) / lengths.to(outputs)[:, None, None]
+
+
+def _select(lstm: LSTMState, rows: Tensor) -> LSTMState:
+    """The given batch rows of an LSTM's state, whose batch is the second axis."""
+    hidden, cell = lstm
+    return hidden[:, rows], cell[:, rows]

@@ -1,0 +1,105 @@
+"""What every model family shares: an encoder, a decoder, and the two as one model."""
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from d2l_lite.attention import length_mask
+
+
+class Encoder(nn.Module):
+    """Reads source sentences: `encoder(src, src_len) -> (outputs, state)`.
+
+    `src` holds word numbers (B, S), `src_len` the valid lengths (B,). Ours return outputs
+    (B, S, H), one vector per source position, and the state that a decoder starts from.
+    """
+
+    def forward(self, src: Tensor, src_len: Tensor) -> tuple[Tensor, Any]:
+        raise NotImplementedError
+
+
+class Decoder(nn.Module):
+    """Writes target sentences, a word at a time or, in training, all words at once."""
+
+    def init_state(self, enc_outputs: tuple[Tensor, Any], src_len: Tensor) -> Any:
+        """The state before the first word; `enc_outputs` is all that the encoder returned."""
+        raise NotImplementedError
+
+    def forward(self, tgt_in: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Read the words `tgt_in` (B, T): the logits of the next ones (B, T, V), and the state."""
+        raise NotImplementedError
+
+
+class IncrementalDecoder(Decoder):
+    """A decoder that search can drive and whose attention can be seen; all of ours are.
+
+    A subclass gives `init_state`, `features`, `select` and `output`, the layer that turns features
+    into logits. Keeping that layer apart lets training compute logits where they count alone.
+    """
+
+    output: nn.Module
+
+    def features(self, tgt_in: Tensor, state: Any) -> tuple[Tensor, Tensor | None, Any]:
+        """Read `tgt_in` (B, T): features (B, T, D), weights (B, T, S) or None, and the state."""
+        raise NotImplementedError
+
+    def select(self, state: Any, rows: Tensor) -> Any:
+        """The state of the given batch rows, in that order; a row may occur more than once."""
+        raise NotImplementedError
+
+    def forward(self, tgt_in: Tensor, state: Any) -> tuple[Tensor, Any]:
+        features, _, state = self.features(tgt_in, state)
+        return self.output(features), state
+
+    def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any, Tensor | None]:
+        """Read one word per sentence, (B,): logits (B, V), the state, weights (B, S) or None."""
+        features, weights, state = self.features(tokens[:, None], state)
+        return self.output(features[:, 0]), state, None if weights is None else weights[:, 0]
+
+
+class EncoderDecoder(nn.Module):
+    """An encoder and a decoder as one model, with the vocabularies that it was made for.
+
+    `model(src, tgt_in, src_len) -> (logits, state)`, shapes as in `Encoder` and `Decoder`.
+    The vocabularies may be left out by who needs neither `translate` nor `save_run`; `config`
+    says how `build_model` would build the model again, None for one put together by hand.
+    """
+
+    config: dict[str, Any] | None = None
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, src_vocab=None, tgt_vocab=None):
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.src_vocab = src_vocab
+        self.tgt_vocab = tgt_vocab
+
+    def forward(self, src: Tensor, tgt_in: Tensor, src_len: Tensor) -> tuple[Tensor, Any]:
+        return self.decoder(tgt_in, self.start(src, src_len))
+
+    def start(self, src: Tensor, src_len: Tensor) -> Any:
+        """The decoder's state before the first word of each translation."""
+        return self.decoder.init_state(self.encoder(src, src_len), src_len)
+
+    def loss(self, batch: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Teacher-forced cross-entropy of a batch.
+
+        Args:
+            batch: src (B, S), src_len (B,), tgt (B, 1 + T), tgt_len (B,); the target rows begin
+                with `<bos>`, and their lengths count it. Padding counts for nothing.
+
+        Returns:
+            The summed cross-entropy in nats and the number of target words that it sums over
+            (`<eos>` is one of them), both as tensors of one number.
+        """
+        src, src_len, tgt, tgt_len = batch
+        tgt_in, tgt_out = tgt[:, :-1], tgt[:, 1:]  # (B, T) each
+        counted = length_mask(tgt_len - 1, tgt_out.shape[1])[:, 0]  # (B, T)
+        state = self.start(src, src_len)
+        if isinstance(self.decoder, IncrementalDecoder):
+            features, _, _ = self.decoder.features(tgt_in, state)
+            logits = self.decoder.output(features[counted])  # (words, V)
+        else:
+            logits = self.decoder(tgt_in, state)[0][counted]  # (words, V)
+        return F.cross_entropy(logits, tgt_out[counted], reduction="sum"), counted.sum()

@@ -1,0 +1,150 @@
+"""The built pages: complete, whole without any other server, and readable without pictures."""
+
+import re
+from functools import cache
+from urllib.parse import unquote, urlsplit
+
+import build_book
+import pytest
+from bs4 import BeautifulSoup
+from jupyter_cache import get_cache
+
+ROOT = build_book.ROOT
+LOADS = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
+LOADS |= {"video": "src", "audio": "src", "embed": "src", "object": "data"}
+LINKS_THAT_LOAD = {"stylesheet", "icon", "preload", "modulepreload", "manifest", "preconnect"}
+IN_CSS = re.compile(r"""@import\s+(?:url\()?["']?([^"');\s]+)|url\(\s*["']?([^"')]+)""")
+
+
+def pages(site):
+    found = sorted(site.rglob("*.html"))
+    return [path for path in found if "_static" not in path.relative_to(site).parts]
+
+
+def chapters(site):
+    found = sorted(site.glob("notebooks/*.html"))
+    assert found
+    return found
+
+
+@cache
+def parsed(path):
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+def is_outside(address):
+    return address.startswith("//") or urlsplit(address).scheme in {"http", "https"}
+
+
+def test_every_chapter_has_a_page_and_the_index_leads_home(site):
+    names = [path.stem for path in build_book.notebooks()]
+    assert [path.stem for path in chapters(site)] == names
+    refresh = parsed(site / "index.html").find(
+        "meta", attrs={"http-equiv": re.compile("refresh", re.I)}
+    )
+    target = re.search(r"url=['\"]?([^'\"]+)", refresh["content"], flags=re.I).group(1)
+    assert (site / target).is_file()
+
+
+def test_no_notebook_ran_a_second_time(site):
+    """Jupyter Book stages a notebook in its cache before it runs one itself."""
+    assert get_cache(build_book.CACHE).list_project_records() == []
+
+
+def test_internal_links_and_anchors_resolve(site):
+    broken = []
+    for page in pages(site):
+        for tag in parsed(page).find_all(href=True):
+            address = urlsplit(tag["href"])
+            if address.scheme or tag["href"].startswith("//"):
+                continue
+            target = (page.parent / unquote(address.path)).resolve() if address.path else page
+            if not target.is_file():
+                broken.append(f"{page.name}: {tag['href']}")
+            elif address.fragment and target.suffix == ".html":
+                anchor = unquote(address.fragment)
+                if not parsed(target).find(attrs={"id": anchor}):
+                    broken.append(f"{page.name}: {tag['href']} (no such anchor)")
+    assert not broken
+
+
+def test_what_a_page_loads_is_there_and_ours(site):
+    bad = []
+    for page in pages(site):
+        for name, attribute in LOADS.items():
+            for tag in parsed(page).find_all(name, attrs={attribute: True}):
+                address = tag[attribute]
+                if name == "link" and not LINKS_THAT_LOAD & set(tag["rel"]):
+                    continue
+                if address.startswith("data:"):
+                    continue
+                path = (page.parent / unquote(urlsplit(address).path)).resolve()
+                if is_outside(address) or not path.is_file():
+                    bad.append(f"{page.name}: {address}")
+    assert not bad
+
+
+def test_styles_load_nothing_from_elsewhere(site):
+    bad = []
+    sheets = {path: path.read_text(encoding="utf-8") for path in site.rglob("*.css")}
+    for page in pages(site):
+        inline = [tag["style"] for tag in parsed(page).find_all(style=True)]
+        sheets[page] = "\n".join([*inline, *(tag.text for tag in parsed(page).find_all("style"))])
+    for path, text in sheets.items():
+        for match in IN_CSS.finditer(text):
+            address = match.group(1) or match.group(2)
+            if is_outside(address):
+                bad.append(f"{path.relative_to(site)}: {address}")
+    assert not bad
+
+
+def test_scripts_in_pages_name_no_other_server(site):
+    for page in pages(site):
+        for tag in parsed(page).find_all("script"):
+            assert not re.search(r"https?://(?!www\.w3\.org/)", tag.text), page.name
+
+
+def test_large_scripts_are_gone(site):
+    assert not list(site.rglob("fontawesome*.js"))
+    sizes = {path.name: path.stat().st_size for path in site.rglob("*.js")}
+    assert max(sizes.values()) < 300_000
+
+
+def test_pictures_have_words_beside_them(site):
+    for page in pages(site):
+        for image in parsed(page).find_all("img"):
+            alt = image.get("alt")
+            assert alt is not None, f"{page.name}: {image}"
+            assert not re.search(r"\.(png|svg|jpe?g)$|_images/|_build/", alt), f"{page.name}: {alt}"
+        for drawing in parsed(page).find_all("svg", attrs={"role": "img"}):
+            assert drawing.find("title") or drawing.get("aria-label"), page.name
+
+
+def test_figures_that_cells_draw_have_caption_and_alt(site):
+    for page in chapters(site):
+        for image in parsed(page).select(".cell_output img"):
+            assert len(image["alt"].split()) >= 4, f"{page.name}: alt={image['alt']!r}"
+            figure = image.find_parent("figure")
+            assert figure and figure.find("figcaption"), f"{page.name}: {image['alt']}"
+
+
+def test_math_is_typeset_at_build(site):
+    formulas = 0
+    for page in pages(site):
+        for node in parsed(page).select("span.math, div.math"):
+            assert node.select_one(".katex"), f"{page.name}: {node.text}"
+            formulas += 1
+        assert not parsed(page).select(".katex-error"), page.name
+    assert formulas
+
+
+def test_pages_name_no_folder_of_this_machine(site):
+    for page in pages(site):
+        assert str(ROOT) not in page.read_text(encoding="utf-8"), page.name
+
+
+@pytest.mark.parametrize("landmark", ["main", "nav", "header, [role=banner]"])
+def test_pages_have_landmarks_and_a_language(site, landmark):
+    for page in chapters(site):
+        assert parsed(page).html["lang"] == "en"
+        assert parsed(page).select_one(landmark)

@@ -1,0 +1,104 @@
+"""The build's own logic: when a notebook runs again, and what counts as a failure."""
+
+import build_book
+import d2l_book
+import nbformat
+import pytest
+from nbformat import v4
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A small project with one notebook; returns its root."""
+    for folder in ("notebooks", "d2l_lite", "experiments"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "requirements.txt").write_text("torch\n")
+    (tmp_path / "d2l_lite" / "data.py").write_text("x = 1\n")
+    cells = [v4.new_markdown_cell("# Title"), v4.new_code_cell("1 + 1", id="sum")]
+    nbformat.write(v4.new_notebook(cells=cells), tmp_path / "notebooks" / "01_a.ipynb")
+    monkeypatch.setattr(build_book, "ROOT", tmp_path)
+    monkeypatch.setattr(build_book, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(build_book, "COPIES", tmp_path / ".executed")
+    monkeypatch.setattr(build_book, "CACHE", tmp_path / "cache")
+    return tmp_path
+
+
+def pretend_run(copy):
+    """Write the outputs that a kernel would, and the timing that nbmake adds."""
+    notebook = nbformat.read(copy, 4)
+    notebook.cells[1].execution_count = 1
+    notebook.cells[1].outputs = [v4.new_output("execute_result", {"text/plain": "2"})]
+    notebook.cells[1].metadata["execution"] = {"shell.execute_reply": "now"}
+    nbformat.write(notebook, copy)
+
+
+def test_a_notebook_runs_again_only_when_something_it_depends_on_changes(tree):
+    [notebook] = build_book.notebooks()
+    assert build_book.needs_run(notebook)
+    [copy] = build_book.make_copies([notebook])
+    pretend_run(copy)
+    build_book.store([copy])
+    assert not build_book.needs_run(notebook)
+    (tree / "d2l_lite" / "data.py").write_text("x = 2\n")
+    assert build_book.needs_run(notebook)
+
+
+def test_the_notebook_itself_stays_without_outputs(tree):
+    [notebook] = build_book.notebooks()
+    before = notebook.read_bytes()
+    [copy] = build_book.make_copies([notebook])
+    pretend_run(copy)
+    build_book.store([copy])
+    assert notebook.read_bytes() == before
+
+
+def test_the_cache_gives_the_outputs_to_the_notebook_as_it_is(tree):
+    [notebook] = build_book.notebooks()
+    [copy] = build_book.make_copies([notebook])
+    pretend_run(copy)
+    build_book.store([copy])
+    cache = build_book.get_cache(build_book.CACHE)
+    _, merged = cache.merge_match_into_notebook(nbformat.read(notebook, 4))
+    assert merged.cells[1].outputs[0].data["text/plain"] == "2"
+
+
+def test_a_cell_that_did_not_run_is_an_error(tree):
+    [copy] = build_book.make_copies(build_book.notebooks())
+    with pytest.raises(build_book.BookError, match=r"01_a\.ipynb .* cells sum"):
+        build_book.store([copy])
+
+
+def test_an_error_counts_unless_the_cell_is_meant_to_raise():
+    cell = v4.new_code_cell("1 / 0", id="bad", execution_count=1)
+    cell.outputs = [v4.new_output("error", ename="E", evalue="", traceback=[])]
+    assert build_book.failures(v4.new_notebook(cells=[cell])) == ["bad"]
+    cell.metadata["tags"] = ["raises-exception"]
+    assert build_book.failures(v4.new_notebook(cells=[cell])) == []
+
+
+def test_a_notebook_that_changes_while_it_runs_is_not_stored(tree):
+    [notebook] = build_book.notebooks()
+    [copy] = build_book.make_copies([notebook])
+    pretend_run(copy)
+    notebook.write_text(notebook.read_text().replace("1 + 1", "1 + 2"))
+    with pytest.raises(build_book.BookError, match="changed while it ran"):
+        build_book.store([copy])
+
+
+def test_repository_buttons_only_where_the_environment_names_a_repository():
+    assert d2l_book.repository_options({}) == {}
+    options = d2l_book.repository_options({"GITHUB_REPOSITORY": "someone/book"})
+    assert options["repository_url"] == "https://github.com/someone/book"
+    assert options["path_to_docs"] == ""
+
+
+def test_tidy_drops_the_icon_script_and_keeps_the_rest():
+    script = '<script src="../_static/scripts/fontawesome.js?digest=1"></script>'
+    page = f'<head>{script}<script src="a.js"></script></head>'
+    assert d2l_book.tidy(page) == '<head><script src="a.js"></script></head>'
+
+
+def test_katex_styles_ask_for_one_kind_of_font():
+    css = 'src:url(fonts/A.woff2) format("woff2"),url(fonts/A.woff) format("woff")'
+    css += ',url(fonts/A.ttf) format("truetype");x:y'
+    assert d2l_book.FONT_FALLBACKS.sub("", css) == 'src:url(fonts/A.woff2) format("woff2");x:y'
