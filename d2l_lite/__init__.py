@@ -21,6 +21,7 @@ from d2l_lite.data import (
     Split,
     build_vocabs,
     load_pairs,
+    normalize,
     split_of,
     split_pairs,
 )

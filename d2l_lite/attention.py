@@ -34,7 +34,7 @@ def length_mask(lengths: Tensor, size: int) -> Tensor:
 
 def check_lengths(lengths: Tensor, size: int, least: int) -> None:
     """Raise a ValueError unless all lengths are whole numbers from `least` to `size`."""
-    lengths = lengths.to(torch.float64)
+    lengths = lengths.float()
     wrong = (lengths < least) | (lengths > size) | (lengths != lengths.floor())
     if wrong.any():
         raise ValueError(f"a valid length of {lengths[wrong][0].item():g} in a row of {size}")
@@ -65,10 +65,10 @@ def masked_softmax(scores: Tensor, valid: Tensor | None = None) -> Tensor:
     if valid is None:
         return scores.softmax(dim=-1)
     hidden = ~_as_mask(valid, scores)
-    # A row of nothing but -inf would become NaN, and so would its gradient. Such a row keeps its
-    # scores through the softmax; the second fill makes its weights 0.
+    # A row of nothing but -inf would become NaN, and so would its gradient: such a row goes through
+    # the softmax as zeros, and the last fill makes its weights 0.
     empty = hidden.all(dim=-1, keepdim=True)
-    weights = scores.masked_fill(hidden & ~empty, -torch.inf).softmax(dim=-1)
+    weights = scores.masked_fill(hidden, -torch.inf).masked_fill(empty, 0.0).softmax(dim=-1)
     return weights.masked_fill(hidden, 0.0)
 
 

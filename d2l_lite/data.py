@@ -74,11 +74,8 @@ def load_pairs(
             UTF-8, or has a line without a tab; no pair is left.
         FileNotFoundError: there is no such file, or fra-eng is nowhere to be had.
     """
-    for name, number in (
-        ("num_examples", num_examples),
-        ("min_len", min_len),
-        ("max_len", max_len),
-    ):
+    limits = {"num_examples": num_examples, "min_len": min_len, "max_len": max_len}
+    for name, number in limits.items():
         if number is not None and not (isinstance(number, int) and number >= 1):
             raise ValueError(f"{name} must be a whole number from 1, not {number}")
     if corpus in _BUILT_IN:
@@ -89,17 +86,17 @@ def load_pairs(
     if min_len is None and max_len is None:
         return pairs
     shortest, longest = min_len or 1, max_len or math.inf
-    kept = [
-        pair
-        for pair in pairs
-        if all(shortest <= len(tokenize(side)) <= longest for side in (pair.source, pair.target))
-    ]
+    kept = [pair for pair in pairs if _is_within(pair, shortest, longest)]
     if not kept:
         raise ValueError(
             f"none of the {len(pairs)} pairs of {corpus} has at least {shortest} and at most "
             f"{longest} words on both sides"
         )
     return kept
+
+
+def _is_within(pair: Pair, shortest: int, longest: float) -> bool:
+    return all(shortest <= len(tokenize(side)) <= longest for side in (pair.source, pair.target))
 
 
 def _existing(corpus: str | os.PathLike) -> Path:
@@ -206,9 +203,9 @@ def _download(url: str, path: Path, sha1: str) -> Path:
         partial.unlink(missing_ok=True)
 
 
-def normalize_source(source: str) -> str:
-    """What makes two source sentences the same one: lower case, single spaces."""
-    return " ".join(source.lower().split())
+def normalize(sentence: str) -> str:
+    """What makes two sentences the same one: lower case, single spaces."""
+    return " ".join(sentence.lower().split())
 
 
 def split_of(source: str) -> str:
@@ -217,7 +214,7 @@ def split_of(source: str) -> str:
     It depends on the sentence alone, so all its translations stay together and a corpus that grows
     keeps its split: 2 % test, 2 % valid.
     """
-    digest = hashlib.sha256(normalize_source(source).encode()).hexdigest()
+    digest = hashlib.sha256(normalize(source).encode()).hexdigest()
     place = int(digest[:8], 16) % 100
     return "test" if place < 2 else "valid" if place < 4 else "train"
 
@@ -261,7 +258,10 @@ class Batches:
         group: bool = True,
         cut: int | None = None,
     ):
-        for name, number, least in (("batch_size", batch_size, 1), ("cut", cut or 2, 2)):
+        for name, number, least in (
+            ("batch_size", batch_size, 1),
+            ("cut", 2 if cut is None else cut, 2),
+        ):
             if number < least:
                 raise ValueError(f"{name} must be at least {least}, not {number}")
         if not pairs:
@@ -269,6 +269,12 @@ class Batches:
         self.batch_size, self.seed, self.group, self.epoch = batch_size, seed, group, 0
         self.src = _Rows(encode(pair.source, src_vocab)[:cut] for pair in pairs)
         self.tgt = _Rows([BOS, *encode(pair.target, tgt_vocab), EOS][:cut] for pair in pairs)
+
+    def __repr__(self) -> str:
+        return (
+            f"Batches({len(self.src.lengths)} pairs, batch_size={self.batch_size}, "
+            f"seed={self.seed}, group={self.group})"
+        )
 
     def __len__(self) -> int:
         return math.ceil(len(self.src.lengths) / self.batch_size)

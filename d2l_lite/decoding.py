@@ -1,12 +1,13 @@
 """Greedy and beam search over whole batches, with the attention weights of every word written."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from d2l_lite.data import Batches, Pair, encode, pad, shorten
+from d2l_lite.data import Pair, encode, pad, shorten
 from d2l_lite.seq2seq import EncoderDecoder
 from d2l_lite.vocab import BOS, EOS, PAD, detokenize, tokenize
 
@@ -18,7 +19,7 @@ class Translation(NamedTuple):
 
     source_words: list[str]
     words: list[str]
-    score: float  # log-probability in nats, <eos> included, over the number of words
+    score: float  # mean log-probability in nats of a word; <eos>, where it was written, is one
     weights: Tensor | None  # (words, source words), or None for a model without attention
     unknown: list[str]  # the source words that the model reads as <unk>
 
@@ -51,50 +52,67 @@ def translate(
         max_len: stop after this many words; by default twice the source words and ten more.
 
     Raises:
-        ValueError: an empty sentence, one of more than `MAX_WORDS` words, `beam` below 1, a model
+        ValueError: an empty sentence, one of more than `MAX_WORDS` words, a number below 1, a model
             without vocabularies, or a beam for a decoder that lacks `step` and `select`.
     """
     if isinstance(sentences, str):
         raise ValueError(f"give a list of sentences, not the one string {shorten(sentences)!r}")
-    if beam < 1:
-        raise ValueError(f"beam must be at least 1, not {beam}")
-    decoder, most = _driven(model.decoder, beam), batch_size
-    if isinstance(decoder, _OneByOne):
-        most = 1
-    rows = [_encode(model, sentence) for sentence in sentences]
+    for name, number in (("beam", beam), ("batch_size", batch_size), ("max_len", max_len)):
+        if number is not None and number < 1:
+            raise ValueError(f"{name} must be at least 1, not {number}")
+    decoder = _driven(model.decoder, beam)
+    most = 1 if isinstance(decoder, _OneByOne) else batch_size
+    rows = [encode_source(model, sentence) for sentence in sentences]
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     found: dict[int, _Hypothesis] = {}
-    was_training = model.training
-    model.eval()
-    with torch.inference_mode():
+    with evaluating(model):
         for start in range(0, len(order), most):
             numbers = order[start : start + most]
             best = _Search(model, decoder, beam).run([rows[i] for i in numbers], max_len)
             found.update(zip(numbers, best, strict=True))
-    model.train(was_training)
     return [_translation(model, text, found[i]) for i, text in enumerate(sentences)]
 
 
-def forced_weights(model: EncoderDecoder, pairs: Sequence[Pair]) -> list[Tensor] | None:
+def forced_weights(
+    model: EncoderDecoder, pairs: Sequence[Pair], batch_size: int = 64
+) -> list[Tensor] | None:
     """The weights (target words, source words) of each pair when the decoder reads the target.
 
     `<eos>` is left out. None for a model without attention.
     """
+    found: list[Tensor] = []
+    with evaluating(model):
+        for start in range(0, len(pairs), batch_size):
+            chunk = pairs[start : start + batch_size]
+            src, src_len = pad([encode_source(model, pair.source) for pair in chunk])
+            tgt, tgt_len = pad([[BOS, *encode(pair.target, model.tgt_vocab)] for pair in chunk])
+            state = model.start(src.to(_device(model)), src_len.to(_device(model)))
+            _, weights, _ = model.decoder.features(tgt.to(_device(model)), state)
+            if weights is None:
+                return None
+            sizes = zip(weights.cpu(), tgt_len - 1, src_len, strict=True)
+            found += [rows[:words, :source_words] for rows, words, source_words in sizes]
+    return found
+
+
+@contextmanager
+def evaluating(model: EncoderDecoder) -> Iterator[None]:
+    """No dropout and no gradients; afterwards the model is in the mode that it was in."""
     was_training = model.training
     model.eval()
-    weights = []
-    with torch.inference_mode():
-        for pair in pairs:
-            src, src_len, tgt, _ = next(iter(Batches([pair], model.src_vocab, model.tgt_vocab)))
-            device = _device(model)
-            state = model.start(src.to(device), src_len.to(device))
-            _, rows, _ = model.decoder.features(tgt[:, :-1].to(device), state)
-            weights.append(None if rows is None else rows[0, :-1].cpu())
-    model.train(was_training)
-    return None if any(rows is None for rows in weights) else weights
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was_training)
 
 
-def _encode(model: EncoderDecoder, sentence: str) -> list[int]:
+def encode_source(model: EncoderDecoder, sentence: str) -> list[int]:
+    """A source sentence as the model's word numbers.
+
+    Raises:
+        ValueError: as `translate`.
+    """
     if model.src_vocab is None or model.tgt_vocab is None:
         raise ValueError("the model has no vocabularies; give them to EncoderDecoder")
     numbers = encode(sentence, model.src_vocab)
@@ -176,7 +194,7 @@ class _Search:
         best, parents, words = self._continue(logits)  # (n, 2K) each
         ends = words == EOS
         for i, k in ends[:, : self.beam].nonzero().tolist():
-            self._finish(i, parents[i, k], best[i, k])
+            self._finish(i, parents[i, k], best[i, k], ended=True)
         # Of 2K continuations at most K end the sentence: K are left to go on with.
         going_on = ends.int().argsort(dim=1, stable=True)[:, : self.beam]  # (n, K)
         self.total, parents, words = (x.gather(1, going_on) for x in (best, parents, words))
@@ -202,20 +220,23 @@ class _Search:
         for i, sentence in enumerate(self.open.tolist()):
             if written >= self.limits[sentence]:
                 for k in range(self.beam):
-                    self._finish(i, i * self.beam + k, self.total[i, k])
-            stays.append(len(self.finished[sentence]) < self.beam)
+                    self._finish(i, i * self.beam + k, self.total[i, k], ended=False)
+            done = written >= self.limits[sentence] or len(self.finished[sentence]) >= self.beam
+            stays.append(not done)
         keep = torch.tensor(stays)
         rows = keep.repeat_interleave(self.beam).to(parents.device)
         self.open, self.total, self.words = self.open[keep], self.total[keep], self.words[rows]
         self.seen = None if self.seen is None else self.seen[rows]
         self.state = self.decoder.select(self.state, parents[rows])
 
-    def _finish(self, i: int, row: int | Tensor, total: Tensor) -> None:
+    def _finish(self, i: int, row: int | Tensor, total: Tensor, ended: bool) -> None:
         """Put the hypothesis in `row` aside as a translation of the i-th open sentence."""
+        if total == -torch.inf:
+            return  # a copy that was not allowed to grow
         sentence = int(self.open[i])
         words = self.words[row, 1:].tolist()
         weights = None
         if self.seen is not None:
             weights = self.seen[row, :, : self.lengths[sentence]].cpu()
-        hypothesis = _Hypothesis(total.item() / (len(words) + 1), words, weights)
+        hypothesis = _Hypothesis(total.item() / (len(words) + ended), words, weights)
         self.finished[sentence].append(hypothesis)

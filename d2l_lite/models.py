@@ -1,26 +1,10 @@
 """A model by its name and sizes."""
 
-from collections.abc import Callable
 from typing import Any
 
-from d2l_lite.attention import (
-    AdditiveAttention,
-    Attention,
-    BilinearAttention,
-    DotAttention,
-    ScaledDotAttention,
-)
-from d2l_lite.rnn import RNNAttentionDecoder, RNNDecoder, RNNEncoder
+from d2l_lite.rnn import build_rnn
 from d2l_lite.seq2seq import EncoderDecoder
 from d2l_lite.vocab import Vocab
-
-# Scoring functions by name, for queries and keys of one size.
-ATTENTIONS: dict[str, Callable[[int], Attention]] = {
-    "additive": lambda size: AdditiveAttention(size, size, size),
-    "bilinear": lambda size: BilinearAttention(size, size),
-    "dot": lambda size: DotAttention(),
-    "scaled-dot": lambda size: ScaledDotAttention(),
-}
 
 # What each model is made of unless one says otherwise: sizes that suit 30,000 to 200,000 pairs of
 # up to 30 words and two processor cores.
@@ -45,7 +29,7 @@ def build_model(name: str, src_vocab: Vocab, tgt_vocab: Vocab, **sizes: Any) -> 
         name: a key of `DEFAULTS`: "rnn" or "rnn-attention".
         sizes: what to change in `DEFAULTS[name]`: embed_size, hidden_size, num_layers, dropout,
             bidirectional (encoder), tied; for "rnn" context ("start", "last", "mean"); for
-            "rnn-attention" attention (a key of `ATTENTIONS`) and query ("before", "after").
+            "rnn-attention" attention (a key of `rnn.ATTENTIONS`) and query ("before", "after").
 
     Returns:
         The model; `model.config` says how to build it again.
@@ -60,7 +44,9 @@ def build_model(name: str, src_vocab: Vocab, tgt_vocab: Vocab, **sizes: Any) -> 
             raise ValueError(f"{name} has no {size!r}; it has {', '.join(DEFAULTS[name])}")
     config = {**DEFAULTS[name], **sizes}
     _check_numbers(config)
-    model = EncoderDecoder(*_rnn(len(src_vocab), len(tgt_vocab), **config), src_vocab, tgt_vocab)
+    model = EncoderDecoder(
+        *build_rnn(len(src_vocab), len(tgt_vocab), **config), src_vocab, tgt_vocab
+    )
     model.config = {"model": name, **config}
     return model
 
@@ -71,18 +57,3 @@ def _check_numbers(config: dict[str, Any]) -> None:
             raise ValueError(f"{size} must be a positive whole number, not {config[size]!r}")
     if not isinstance(config["dropout"], int | float) or not 0 <= config["dropout"] < 1:
         raise ValueError(f"dropout must be at least 0 and below 1, not {config['dropout']!r}")
-
-
-def _rnn(
-    src_size: int, tgt_size: int, *, bidirectional: bool, **sizes: Any
-) -> tuple[RNNEncoder, RNNDecoder | RNNAttentionDecoder]:
-    """Encoder and decoder of the two RNN models; "rnn" has no choice of attention."""
-    shared = {key: sizes[key] for key in ("embed_size", "hidden_size", "num_layers", "dropout")}
-    encoder = RNNEncoder(src_size, **shared, bidirectional=bidirectional)
-    if "attention" not in sizes:
-        return encoder, RNNDecoder(tgt_size, **sizes)
-    attention = sizes.pop("attention")
-    if attention not in ATTENTIONS:
-        raise ValueError(f"unknown attention {attention!r}; known: {', '.join(ATTENTIONS)}")
-    layer = ATTENTIONS[attention](sizes["hidden_size"])
-    return encoder, RNNAttentionDecoder(tgt_size, attention=layer, **sizes)

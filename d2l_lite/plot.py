@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 INK = "#334155"  # words and axes
@@ -56,23 +57,8 @@ def heatmap(
         ValueError: no words, the shape is not (target words, source words), or a weight is NaN or
             lies outside 0 to 1.
     """
-    if not source_words or not target_words:
-        raise ValueError("a heatmap needs at least one source word and one target word")
-    if isinstance(weights, Tensor):
-        weights = weights.detach().cpu().float()
-    weights = np.asarray(weights)
-    expected = (len(target_words), len(source_words))
-    if weights.shape != expected:
-        raise ValueError(
-            f"weights of shape {weights.shape} for {expected[0]} target and {expected[1]} source "
-            "words"
-        )
-    outside = weights[~((weights >= -1e-5) & (weights <= 1 + 1e-5))]
-    if outside.size:
-        raise ValueError(f"a weight must lie between 0 and 1; found {outside[0]}")
-    if ax is None:
-        height, width = 1.2 + 0.34 * expected[0], 1.8 + 0.52 * expected[1]
-        _, ax = plt.subplots(figsize=(max(width, 3.2), max(height, 1.9)))
+    weights = _check_weights(weights, len(target_words), len(source_words))
+    ax = _axes_for(*weights.shape) if ax is None else ax
     sns.heatmap(
         weights,
         ax=ax,
@@ -89,14 +75,35 @@ def heatmap(
         yticklabels=[word.replace("$", r"\$") for word in target_words],
         cbar_kws={"label": "weight"},
     )
-    ax.set(xlabel="source", ylabel="target")
+    ax.set(xlabel="source", ylabel="target", title=title or "")
     ax.xaxis.set_label_position("top")
     ax.tick_params(left=False, bottom=False, labelbottom=False, labeltop=True)
-    plt.setp(ax.get_xticklabels(), rotation=45 if max(map(len, source_words)) > 3 else 0, ha="left")
+    slanted = {"rotation": 45, "ha": "left", "rotation_mode": "anchor"}
+    plt.setp(ax.get_xticklabels(), **slanted if max(map(len, source_words)) > 3 else {})
     plt.setp(ax.get_yticklabels(), rotation=0)
-    if title:
-        ax.set_title(title)
     return ax
+
+
+def _axes_for(rows: int, columns: int) -> Axes:
+    """Axes on a figure of their own, of a size that suits a grid of rows and columns."""
+    return plt.subplots(figsize=(max(1.8 + 0.52 * columns, 3.2), max(1.2 + 0.34 * rows, 1.9)))[1]
+
+
+def _check_weights(weights, rows: int, columns: int) -> np.ndarray:
+    """`weights` as an array, known to be (rows, columns) numbers between 0 and 1."""
+    if not (rows and columns):
+        raise ValueError("a heatmap needs at least one source word and one target word")
+    if isinstance(weights, Tensor):
+        weights = weights.detach().cpu().float()
+    weights = np.asarray(weights)
+    if weights.shape != (rows, columns):
+        raise ValueError(
+            f"weights of shape {weights.shape} for {rows} target and {columns} source words"
+        )
+    outside = weights[~((weights >= -1e-5) & (weights <= 1 + 1e-5))]
+    if outside.size:
+        raise ValueError(f"a weight must lie between 0 and 1; found {outside[0]}")
+    return weights
 
 
 def curves(
@@ -132,4 +139,6 @@ def curves(
             color=line.get_color(),
         )
     ax.set(xlabel=xlabel, ylabel=ylabel)
+    if x is None:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return ax

@@ -1,16 +1,33 @@
 """Sequence-to-sequence models made of LSTMs, with and without attention."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from d2l_lite.attention import Attention, check_lengths, length_mask
+from d2l_lite.attention import (
+    AdditiveAttention,
+    Attention,
+    BilinearAttention,
+    DotAttention,
+    ScaledDotAttention,
+    check_lengths,
+    length_mask,
+)
 from d2l_lite.seq2seq import Encoder, IncrementalDecoder
 
 CONTEXTS = ("start", "last", "mean")
 QUERIES = ("before", "after")
+
+# Scoring functions by name, for queries and keys of one size.
+ATTENTIONS: dict[str, Callable[[int], Attention]] = {
+    "additive": lambda size: AdditiveAttention(size, size, size),
+    "bilinear": lambda size: BilinearAttention(size, size),
+    "dot": lambda size: DotAttention(),
+    "scaled-dot": lambda size: ScaledDotAttention(),
+}
 
 LSTMState = tuple[Tensor, Tensor]  # hidden state and memory cell, (layers, B, H) each
 
@@ -263,7 +280,25 @@ class RNNAttentionDecoder(_LSTMDecoder):
         return AttentionState(state.values[rows], _select(state.lstm, rows), keys)
 
 
-def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
+def build_rnn(
+    src_size: int, tgt_size: int, *, bidirectional: bool, **sizes: Any
+) -> tuple[RNNEncoder, RNNDecoder | RNNAttentionDecoder]:
+    """An encoder and a decoder that fit together; the decoder attends if `sizes` has "attention".
+
+    Raises:
+        ValueError: unknown attention, context or query.
+    """
+    shared = {key: sizes[key] for key in ("embed_size", "hidden_size", "num_layers", "dropout")}
+    encoder = RNNEncoder(src_size, **shared, bidirectional=bidirectional)
+    if "attention" not in sizes:
+        return encoder, RNNDecoder(tgt_size, **sizes)
+    attention = sizes.pop("attention")
+    _check_choice("attention", attention, ATTENTIONS)
+    layer = ATTENTIONS[attention](sizes["hidden_size"])
+    return encoder, RNNAttentionDecoder(tgt_size, attention=layer, **sizes)
+
+
+def _check_choice(name: str, value: str, known: Iterable[str]) -> None:
     if value not in known:
         raise ValueError(f"unknown {name} {value!r}; known: {', '.join(known)}")
 

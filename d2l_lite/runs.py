@@ -3,6 +3,8 @@
 import copy
 import json
 import os
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +20,7 @@ FORMAT = 1  # of the run folder; raised when an older reader would misread a new
 MODELS = Path(__file__).parent.parent / "book" / "models"  # in a checkout of the book
 
 CONFIG, WEIGHTS, HISTORY = "config.json", "model.safetensors", "history.jsonl"
+RESUME = "resume.pt"
 
 
 class Run(NamedTuple):
@@ -33,9 +36,10 @@ def save_run(
     about: dict[str, Any] | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> None:
-    """Write a run folder: `model.safetensors`, `config.json`, `history.jsonl`.
+    """Write a run folder: `model.safetensors`, `history.jsonl`, `config.json`.
 
-    Each file is written under another name and then renamed, so that none is ever half there.
+    Each file is written under another name and then renamed, so that none is ever half there. The
+    configuration comes last: a folder that has it is whole.
 
     Args:
         about: what to keep with the model besides (data, training settings).
@@ -43,10 +47,9 @@ def save_run(
 
     Raises:
         ValueError: the model was not made by `build_model`, or has no vocabularies.
+        OSError: the folder cannot be written to.
     """
-    if model.config is None or model.src_vocab is None or model.tgt_vocab is None:
-        raise ValueError("only a model made by build_model, with its vocabularies, can be saved")
-    folder = Path(folder)
+    folder = check_saveable(folder, model)
     folder.mkdir(parents=True, exist_ok=True)
     config = {
         "format": FORMAT,
@@ -55,27 +58,52 @@ def save_run(
         "source_words": model.src_vocab.words[len(SPECIALS) :],
         "target_words": model.tgt_vocab.words[len(SPECIALS) :],
     }
-    save_weights(folder, model, dtype)
-    write_text(folder / CONFIG, json.dumps(config, ensure_ascii=False, indent=0) + "\n")
-    save_history(folder, history)
+    stored = copy.deepcopy(model).to("cpu", dtype)
+    _write(folder / WEIGHTS, lambda path: save_model(stored, str(path)))
+    lines = "".join(json.dumps(epoch) + "\n" for epoch in history)
+    _write(folder / HISTORY, lambda path: path.write_text(lines, encoding="utf-8"))
+    text = json.dumps(config, ensure_ascii=False, indent=0) + "\n"
+    _write(folder / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def save_weights(folder: Path, model: EncoderDecoder, dtype: torch.dtype = torch.float32) -> None:
-    """Write `model.safetensors` alone."""
-    partial = folder / (WEIGHTS + ".part")
-    save_model(copy.deepcopy(model).to("cpu", dtype), str(partial))
-    partial.replace(folder / WEIGHTS)
+def check_saveable(folder: str | os.PathLike, model: EncoderDecoder) -> Path:
+    """Fail now, and not after hours, if the model could not be saved in the folder."""
+    if model.config is None or model.src_vocab is None or model.tgt_vocab is None:
+        raise ValueError("only a model made by build_model, with its vocabularies, can be saved")
+    folder = Path(folder)
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK)):
+        raise OSError(f"cannot write a run to {folder}: {existing} is no folder one can write to")
+    return folder
 
 
-def save_history(folder: Path, history: list[dict[str, Any]]) -> None:
-    """Write `history.jsonl` alone: a line for each epoch."""
-    write_text(folder / HISTORY, "".join(json.dumps(epoch) + "\n" for epoch in history))
-
-
-def write_text(path: Path, text: str) -> None:
+def _write(path: Path, write: Callable[[Path], Any]) -> None:
     partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
+    write(partial)
     partial.replace(path)
+
+
+def save_checkpoint(folder: Path, checkpoint: dict[str, Any]) -> None:
+    """Write `resume.pt`: all that a training needs to go on."""
+    _write(folder / RESUME, lambda path: torch.save(checkpoint, path))
+
+
+def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None:
+    """Read `resume.pt`; None where there is none.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    path = folder / RESUME
+    if not path.exists():
+        return None
+    try:
+        checkpoint = torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise ValueError(f"the checkpoint {path} is damaged: {_first_line(error)}") from None
+    if not isinstance(checkpoint, dict):
+        raise ValueError(f"the checkpoint {path} is damaged: it holds no state of a training")
+    return checkpoint
 
 
 def load_run(name: str | os.PathLike, device: torch.device | str = "cpu") -> Run:
@@ -88,20 +116,45 @@ def load_run(name: str | os.PathLike, device: torch.device | str = "cpu") -> Run
     folder = _find(name)
     config = _read_config(folder)
     try:
-        vocabs = Vocab(config["source_words"]), Vocab(config["target_words"])
         sizes = dict(config["model"])
-        model = build_model(sizes.pop("model"), *vocabs, **sizes)
+        with torch.random.fork_rng(devices=[]):  # loading must not change what is drawn later
+            model = build_model(sizes.pop("model"), *_vocabs(config), **sizes)
         load_model(model, str(folder / WEIGHTS))
-        lines = (folder / HISTORY).read_text(encoding="utf-8").splitlines()
-        history = [json.loads(line) for line in lines]
+        history = _read_history(folder / HISTORY)
+        about = config["about"]
     except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"the run {folder} is not whole: {error.filename or error} is missing"
-        ) from None
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ValueError(f"the run {folder} is damaged: {error}") from error
+        missing = error.filename or error
+        raise FileNotFoundError(f"the run {folder} is not whole: {missing} is missing") from None
+    except KeyError as error:
+        raise ValueError(f"the run {folder} is damaged: {CONFIG} lacks {error}") from None
+    except RuntimeError:
+        raise ValueError(f"the run {folder} is damaged: {WEIGHTS} does not fit {CONFIG}") from None
+    except (TypeError, ValueError, SafetensorError) as error:
+        raise ValueError(f"the run {folder} is damaged: {_first_line(error)}") from None
     model.to(device).eval()
-    return Run(model, {"model": config["model"], "about": config["about"]}, history)
+    return Run(model, {"model": config["model"], "about": about}, history)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _vocabs(config: dict[str, Any]) -> tuple[Vocab, Vocab]:
+    sides = config["source_words"], config["target_words"]
+    for words in sides:
+        if not (isinstance(words, list) and all(isinstance(word, str) for word in words)):
+            raise ValueError(f"a vocabulary in {CONFIG} is no list of words")
+    source, target = map(Vocab, sides)
+    return source, target
+
+
+def _read_history(path: Path) -> list[dict[str, Any]]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    history = [json.loads(line) for line in lines]
+    for number, epoch in enumerate(history, start=1):
+        if not isinstance(epoch, dict):
+            raise ValueError(f"line {number} of {HISTORY} is no epoch")
+    return history
 
 
 def _find(name: str | os.PathLike) -> Path:

@@ -46,7 +46,7 @@ class Seq2SeqEncoder(RNNEncoder):
 
 
 class Seq2SeqAttentionDecoder(RNNAttentionDecoder):
-    """`RNNAttentionDecoder` with additive attention, the tanh included, and time-first outputs in."""
+    """`RNNAttentionDecoder` with additive attention, tanh included; it takes outputs (S, B, H)."""
 
     def __init__(self, vocab_size, embed_size, num_hiddens, num_layers, dropout=0):
         attention = AdditiveAttention(num_hiddens, num_hiddens, num_hiddens, dropout)

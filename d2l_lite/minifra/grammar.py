@@ -10,8 +10,8 @@ What is linked to what:
 - An article, demonstrative, possessive or number: to the French determiner; *some* to both words of
   *de la*; the *a* or *any* of a negated object to *de*.
 - *'s*: to *de* and to the French article that it replaces (*Tom's dog*: **le** chien **de** Tom).
-- A verb: to the French participle or finite verb, in an affirmative past to both (*ate*: *a mangé*),
-  with its particle (*is looking for*: *cherche*).
+- A verb, with its particle (*looking for*: *cherche*): to the French participle or finite verb, in
+  an affirmative past to both (*ate*: *a mangé*).
 - An auxiliary (*is*, *do*, *did*): to the French finite verb (*did eat*: *a* + *mangé*), and at the
   head of a question to *est-ce que* as well. *Is* as a main verb is treated alike.
 - *n't* or *not*: to *ne* and to *pas*.
@@ -22,24 +22,24 @@ So every word of both languages is linked.
 from random import Random
 from typing import NamedTuple
 
-from d2l_lite.minifra.lexicon import Noun, Verb, attributes_of, elides, nouns_of
+from d2l_lite.minifra.lexicon import Noun, Verb, attributes_of, elides, kinds_of, nouns_of
 
 Words = list[tuple[str, int]]
 
 
 class Phrase(NamedTuple):
-    """A piece of sentence in both languages; the rest is for agreement (person 0–3: je tu il ils)."""
+    """A piece of sentence in both languages; the rest is for agreement."""
 
     en: Words
     fr: Words
-    person: int = 2
+    person: int = 2  # 0 to 3: je, tu, il or elle, ils or elles
     gender: str = "m"
     plural: bool = False
     kinds: frozenset = frozenset()
 
 
 class Repeated(Exception):
-    """A word would come twice in a sentence; the sentence is dropped."""
+    """The sentence cannot go on, most often because a word would come twice; it is dropped."""
 
 
 SUBJECTS = (  # English, French, person, gender, plural; `I`, `you` and `they` count as masculine
@@ -69,6 +69,7 @@ DETERMINERS = {  # masculine, feminine, plural
 BEFORE_VOWEL = {"ce": "cet", "ma": "mon", "ta": "ton", "sa": "son"}
 POSSESSIVES = ("my", "your", "his", "her", "their")
 NUMBERS = (("two", "deux"), ("three", "trois"), ("four", "quatre"), ("five", "cinq"))
+PASSING = ("dirty", "tired", "sick", "sad")
 COLOURS = ("red", "green", "blue", "white", "black")
 DETS = {  # what a noun phrase may begin with; "my": any possessive; "'s": somebody's
     "old": ("the", "the", "the", "this", "my", "'s"),
@@ -76,13 +77,16 @@ DETS = {  # what a noun phrase may begin with; "my": any possessive; "'s": someb
     "any": ("the", "the", "this", "a", "a", "a", "my", "'s"),
     "one": ("a", "a", "my", "'s"),
     "the": ("the",),
+    "goods": ("the", "this", "a", "a"),
+    "made": ("the", "a", "a"),
+    "place": ("the", "the", "the", "my", "'s"),
     "owner": ("the", "the", "this"),
 }
 AVOIR = ("ai", "as", "a", "ont")
 ETRE = ("suis", "es", "est", "sont")
 ELIDED = {"je", "me", "te", "le", "la", "ne", "de", "que", "ce"}
 CONTRACTED = {("à", "le"): "au", ("à", "les"): "aux", ("de", "le"): "du", ("de", "les"): "des"}
-PEOPLE = frozenset(("person", "kin", "name"))
+PEOPLE = kinds_of("person kin name")
 
 
 class Grammar:
@@ -128,8 +132,10 @@ class Grammar:
 
     # Noun phrases
 
-    def noun_phrase(self, kinds, dets="any", negated=False, adjectives=0.35, plurals=0.3) -> Phrase:
-        """A noun of one of `kinds` with its determiner and adjectives; or a name."""
+    def noun_phrase(
+        self, kinds, dets="any", negated=False, adjectives=0.35, plurals=0.3, avoid=()
+    ) -> Phrase:
+        """A noun of one of `kinds` with its determiner and adjectives, but none of `avoid`."""
         noun = self.unused(nouns_of(kinds))
         link = self.link()
         if "name" in noun.kinds:
@@ -138,10 +144,10 @@ class Grammar:
         singular = dets == "one" or noun.plural == "-" or "place" in noun.kinds
         plural = not singular and self.chance(plurals)
         self.elles |= plural and noun.gender == "f"
-        en, before, after = self.adjectives(noun, plural, adjectives)
+        en, before, after = self.adjectives(noun, plural, adjectives, avoid)
         en = [*en, (noun.plural if plural else noun.en, link)]
         fr = [*before, (noun.fr_plural if plural else noun.fr, link), *after]
-        choice = self.choose_determiner(noun, dets)
+        choice = self.choose_determiner(noun, dets, plural)
         tail = []
         if choice == "'s":
             det_en, det_fr, tail = self.possession(noun, plural)
@@ -152,12 +158,14 @@ class Grammar:
         agreement = 3 if plural else 2, noun.gender, plural, noun.kinds
         return Phrase(det_en + en, det_fr + fr + tail, *agreement)
 
-    def adjectives(self, noun: Noun, plural: bool, chance: float) -> tuple[Words, Words, Words]:
+    def adjectives(self, noun: Noun, plural: bool, chance: float, avoid) -> tuple[Words, ...]:
         """English adjectives, and the French ones before and after the noun: at most one each."""
         options = attributes_of(noun)
         if not options or not self.chance(chance):
             return [], [], []
         chosen = [self.pick(options)]
+        if chosen[0].en in avoid:
+            raise Repeated
         colours = [adjective for adjective in options if adjective.en in COLOURS]
         if colours and chosen[0].position == "before" and self.chance(0.2):
             chosen.append(self.pick(colours))
@@ -173,13 +181,14 @@ class Grammar:
                 before.append((adjective.m_vowel if vowel else form, link))
         return en, before, after
 
-    def choose_determiner(self, noun: Noun, dets: str) -> str:
+    def choose_determiner(self, noun: Noun, dets: str, plural: bool) -> str:
         choice = self.pick(DETS[dets])
         if "kin" in noun.kinds:  # somebody's sister, or a sister that one has
             if dets == "owner":
                 return "my"
             return "a" if dets == "new" else self.pick(("my", "my", "'s"))
-        if choice in ("my", "'s") and "owned" not in noun.kinds:
+        alone = "owned" not in noun.kinds or (plural and "person" in noun.kinds)
+        if choice in ("my", "'s") and alone:
             return "a" if dets == "one" else "the"
         return choice
 
@@ -217,7 +226,7 @@ class Grammar:
 
     def place(self, kinds) -> Phrase:
         """Where: *in* a garden, *at* a market, *on* a beach, *on* or *under* a table."""
-        noun = self.noun_phrase(kinds, "old", adjectives=0.1, plurals=0.0)
+        noun = self.noun_phrase(kinds, "place", adjectives=0.1, plurals=0.0)
         if "furniture" in noun.kinds:
             return self.before(*self.pick((("on", "sur"), ("under", "sous"))), noun)
         en = next(kind for kind in ("in", "at", "on") if kind in noun.kinds)
@@ -229,7 +238,7 @@ class Grammar:
         self, subject, verb, past=False, negated=False, asked=0, clitic=None, rest=(), often=False,
         agree=None,
     ) -> Phrase:  # fmt: skip
-        """Subject and verb, with its pronoun (`clitic`), its other complements and adverbs (`rest`).
+        """Subject and verb, its pronoun (`clitic`), other complements and adverbs (`rest`).
 
         `asked` holds the links of *est-ce que* in a question, else 0; `agree` is a direct object
         that stands before the verb, with which a participle after *avoir* agrees.

@@ -68,12 +68,13 @@ def _read(name: str, row_type: type) -> tuple:
     text = files(__package__).joinpath(name).read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines(), delimiter="\t")
     return tuple(
-        row_type(*(_kinds(row[c]) if c in _SETS else row[c] for c in row_type._fields))
+        row_type(*(kinds_of(row[c]) if c in _SETS else row[c] for c in row_type._fields))
         for row in rows
     )
 
 
-def _kinds(entry: str) -> frozenset:
+def kinds_of(entry: str) -> frozenset[str]:
+    """The kinds that an entry lists; `people` is any of person, kin and name."""
     return frozenset(entry.replace("people", "person kin name").split()) - {"-"}
 
 
@@ -103,4 +104,4 @@ def predicates_of(kinds: frozenset) -> tuple[Adjective, ...]:
 
 def elides(word: str) -> bool:
     """Whether `word` begins with a vowel sound, before which *le*, *de*, *que* … lose their e."""
-    return word[0] in "aàâeéèêiîoôœuh" and word not in ASPIRATED or word == "y"
+    return word == "y" or (word[0] in "aeéêhioôœu" and word not in ASPIRATED)

@@ -1,61 +1,45 @@
-"""What mini-fra says: clauses that make sense, the sentences of both corpora, and the corpora.
-
-French has one form for each English sentence. *You* is always *tu*; *I*, *you* and *they* count as
-masculine, but *they* after *because* or as a second mention takes the gender of what it stands
-for, as *it* does; a question is asked with *est-ce que*. The simple past is the passé composé, and
-the present progressive is the present.
-"""
+"""What mini-fra says: the sentences of both corpora, and `generate`."""
 
 import re
 
+from d2l_lite.minifra.clauses import (
+    BE,
+    BE_AS_HAVE,
+    IDIOMS,
+    MOVABLE,
+    OBTAINING,
+    ONGOING,
+    PAST,
+    PRESENT,
+    USING,
+    Clauses,
+    verbs_among,
+)
 from d2l_lite.minifra.grammar import (
-    NUMBERS,
-    OBJECTS,
+    PASSING,
     PEOPLE,
     SUBJECTS,
-    Grammar,
     Phrase,
     Repeated,
+    Words,
     a_or_an,
     elide,
     join,
 )
-from d2l_lite.minifra.lexicon import NOUNS, VERBS, nouns_of, predicates_of
+from d2l_lite.minifra.lexicon import NOUNS, VERBS, kinds_of, nouns_of, predicates_of
 from d2l_lite.vocab import detokenize
 
-SHORT_PAIRS, LONG_PAIRS, MOST_PAIRS = 11_000, 13_000, 30_000
+SHORT_PAIRS, LONG_PAIRS, MOST_PAIRS = 11_000, 12_000, 30_000
 SHORT_WORDS, LONG_WORDS = 12, 30
 
-BE = next(verb for verb in VERBS if verb.frame == "be")
-BE_AS_HAVE = next(verb for verb in VERBS if verb.en == "have")._replace(present="be", frame="be")
-EVENTS = [verb for verb in VERBS if verb.frame not in ("be", "that")]
-PAST = [verb for verb in EVENTS if verb.tenses != "present"]
-PRESENT = [verb for verb in EVENTS if verb.tenses != "past"]
-ONGOING = [verb for verb in PRESENT if verb.present == "progressive" and verb.tenses == "both"]
-LASTING = [verb for verb in PRESENT if verb not in ONGOING]  # loves, knows, is wearing …
 OPINIONS = [verb for verb in VERBS if verb.frame == "that"]
 ASKABLE = [v for v in ONGOING if v.frame == "object" and not v.objects >= PEOPLE]
 COMMANDS = [v for v in ONGOING if v.frame == "object" and v.dets == "old"]
-TOLD = [verb for verb in PAST if verb.en not in ("leave", "go", "see", "look", "want")]
-OBTAINING = [verb for verb in PAST if verb.en in ("buy", "find")]
-USING = [v for v in PAST if v.en in ("eat", "drink", "read", "wash", "lose", "open")]
-HANDLING = [*OBTAINING, *USING, *(v for v in PAST if v.en in ("write", "close", "sing"))]
-MEETING = [v for v in PAST if v.objects >= PEOPLE and v.frame == "object"]
-TIRING = [v for v in ONGOING if v.en in "work play sing read write wash help go eat talk".split()]
-
-NAMES, FURNITURE = frozenset(("name",)), frozenset(("furniture",))
-THINGS = frozenset("thing furniture place vehicle animal mass opening song".split())
-MOVABLE = frozenset("thing animal kin name person".split())
-SHOWN = frozenset("kin thing vehicle animal place".split())
-PLACES = {  # where a subject of this kind can be or do something; people anywhere
-    "pet": frozenset(("garden", "house", "kitchen")),
-    "animal": frozenset(("garden", "park")),
-    "dish": frozenset(("kitchen",)),
-    "transport": frozenset(("station",)),
-}
-ANYWHERE = frozenset(("in", "at", "beach"))
-IDIOMS = (("hungry", "faim"), ("thirsty", "soif"), ("right", "raison"), ("afraid", "peur"))
-AGES = (*NUMBERS[2:], ("six", "six"), ("ten", "dix"))
+TIRING = verbs_among(ONGOING, "work play sing read write wash help go eat talk")
+WEARY = [adjective for adjective in predicates_of(PEOPLE) if adjective.en in ("tired", "sick")]
+NEEDS = dict(zip(("eat", "drink"), IDIOMS, strict=False))  # one is hungry, thirsty
+DOING = [verb for verb in ONGOING if verb.en not in ("arrive", "leave")]
+SHOWN = kinds_of("kin thing vehicle animal place")
 QUESTION_WORDS = (
     ("who", "qui"), ("what", "que"), ("where", "où"), ("when", "quand"), ("why", "pourquoi"),
 )  # fmt: skip
@@ -64,7 +48,7 @@ SHORT_KINDS = (
     *("statement",) * 13, "question", "question", "open_question", "command", "there_is", "this_is",
 )  # fmt: skip
 LONG_KINDS = (  # a method, the number of clauses, how likely a noun takes a relative clause
-    *(("short", 1, 0.0),) * 3,
+    *(("short", 1, 0.0),) * 7,
     ("because", 2, 0.0), ("because", 2, 0.3), ("follow_up", 2, 0.0), ("follow_up", 2, 0.4),
     ("several", 1, 0.0), ("several", 2, 0.0), ("several", 2, 0.4), ("several", 2, 0.7),
     *(("several", 3, 0.0), ("several", 3, 0.4)) * 3, ("several", 4, 0.0), ("several", 4, 0.0),
@@ -76,166 +60,8 @@ ENGLISH_CAPITALS = re.compile(rf"^.|\b(?:i|{_NAMES})\b")
 FRENCH_CAPITALS = re.compile(rf"^.|\b(?:{_NAMES})\b")
 
 
-class Sentences(Grammar):
-    """Clauses that make sense, and the sentences of both corpora without their final mark."""
-
-    relatives = 0.0  # how likely a noun with an article takes a relative clause
-
-    def drop(self):
-        raise Repeated
-
-    # Noun phrases that depend on what was said before
-
-    def subject(self, kinds, new=False, rows=SUBJECTS, adjectives=0.2) -> Phrase:
-        """Who or what a verb is said of; `rows`: the pronouns it may be."""
-        if kinds >= PEOPLE and self.chance(0.35):
-            rows = [r for r in rows if r[0] not in self.used and not (r[4] and self.elles)]
-            row = self.pick(rows) if rows else self.drop()
-            self.used |= {row[0]} if row[2] < 2 else set()
-            return self.pronoun(row)
-        if kinds >= PEOPLE and self.chance(0.35):
-            kinds = NAMES
-        dets = "any" if new and self.chance(0.3) else "old"
-        return self.thing(kinds, dets, adjectives=adjectives)
-
-    def pronoun(self, row) -> Phrase:
-        en, fr, person, gender, plural = row
-        return self.word(en, fr)._replace(person=person, gender=gender, plural=plural, kinds=PEOPLE)
-
-    def pronoun_for(self, noun: Phrase, forms=("il", "elle", "ils", "elles")) -> Phrase:
-        """A second mention: *it* has the gender of the French noun."""
-        if noun.person < 2:
-            return self.pronoun(SUBJECTS[noun.person])
-        thing = "it" if forms[0] == "le" or not noun.kinds & PEOPLE else ""
-        en = "they" if noun.plural else thing or ("she" if noun.gender == "f" else "he")
-        if forms[0] == "le":
-            en = "them" if noun.plural else "it"
-        fr = forms[2 * noun.plural + (noun.gender == "f")]
-        return self.word(en, fr)._replace(
-            person=noun.person, gender=noun.gender, plural=noun.plural, kinds=noun.kinds
-        )
-
-    def clitic(self, subject: Phrase, indirect: bool) -> Phrase:
-        """An object pronoun, for a person who is not the subject."""
-        options = [row for row in OBJECTS if row[3] != subject.person or row[3] == 2]
-        en, direct, dative, *agreement = self.pick(options)
-        if en == "them" and self.elles:
-            self.drop()
-        return self.pronoun((en, dative if indirect else direct, *agreement))
-
-    def thing(self, kinds, dets="any", negated=False, adjectives=0.35) -> Phrase:
-        """A noun phrase, sometimes with a relative clause."""
-        if dets not in ("any", "old") or not self.chance(self.relatives):
-            return self.noun_phrase(kinds, dets, negated, adjectives)
-        noun = self.noun_phrase(kinds, "the", adjectives=adjectives)
-        if noun.kinds & {"mass", "place", "kin", "name"}:
-            return noun
-        self.relatives, before = 0.0, self.relatives
-        noun = self.relative(noun)
-        self.relatives = before
-        return noun
-
-    def relative(self, noun: Phrase) -> Phrase:
-        """The noun with *who*: *qui* as subject, or with *that*: *que* as object."""
-        if "person" in noun.kinds and self.chance(0.6):
-            who = self.word("who", "qui")
-            clause = self.event(self.pick((TOLD, LASTING)), noun._replace(en=who.en, fr=who.fr))
-        else:
-            verbs = MEETING if "person" in noun.kinds else HANDLING
-            verbs = [verb for verb in verbs if verb.objects & noun.kinds] or self.drop()
-            which = self.word("that", "que")
-            subject = self.subject(self.pick((NAMES, PEOPLE)))
-            clause = join(which, self.event(verbs, subject, past=True, antecedent=noun))
-        return noun._replace(en=noun.en + clause.en, fr=noun.fr + clause.fr)
-
-    # Clauses
-
-    def verb(self, verbs, subject=None):
-        """A verb new to the sentence, which can be said of `subject`."""
-        if subject:
-            verbs = [verb for verb in verbs if verb.subjects & subject.kinds]
-        verb = self.pick(verbs) if verbs else self.drop()
-        if verb.participle in self.used:
-            self.drop()
-        self.used.add(verb.participle)
-        return verb
-
-    def event(
-        self, verbs, subject=None, past=None, negated=False, asked=0, where=True, antecedent=None
-    ) -> Phrase:
-        """Something that happens or happened: a verb with its complements and adverbs.
-
-        `antecedent`: the direct object where it stands before, in a question or a relative clause.
-        """
-        past = verbs in (PAST, TOLD) if past is None else past
-        verb = self.verb(verbs, subject)
-        plain = where and not (negated or asked)
-        subject = subject or self.subject(verb.subjects, plain, SUBJECTS[1 if asked else 0 :])
-        places = self.places(verb, subject)
-        clitic, rest = self.complements(verb, subject, places, negated, antecedent)
-        if where and verb.frame not in ("to", "from", "at") and self.chance(0.25 * bool(places)):
-            rest.append(self.place(places))
-        often = False
-        if where and past and self.chance(0.12):
-            rest.append(self.word(*self.unused((("yesterday", "hier"),))))
-        elif plain and not past and verb in ONGOING and self.chance(0.15):
-            often = verb.past != verb.en and self.chance(0.5)
-            rest += [] if often else [self.word(*self.unused((("now", "maintenant"),)))]
-        return self.clause(subject, verb, past, negated, asked, clitic, rest, often, antecedent)
-
-    def places(self, verb, subject):
-        """The places where `subject` can do this."""
-        kind = next((kind for kind in PLACES if kind in subject.kinds), None)
-        if not kind or not verb.places:
-            return verb.places
-        return frozenset(n.en for n in nouns_of(verb.places) if n.kinds & PLACES[kind])
-
-    def complements(self, verb, subject, places, negated, antecedent):
-        """The pronoun before the French verb, or None, and what stands after it."""
-        clitic, rest = None, []
-        if verb.frame == "object" and not antecedent:
-            if verb.objects >= PEOPLE and self.chance(0.4):
-                clitic = self.clitic(subject, indirect=False)
-            else:
-                rest.append(self.thing(verb.objects, verb.dets, negated))
-        elif verb.frame in ("give", "dative"):
-            if self.chance(0.5):
-                clitic = self.clitic(subject, indirect=True)
-            if verb.frame == "give":
-                rest.append(self.noun_phrase(verb.objects, verb.dets, negated))
-            elif clitic:
-                clitic = clitic._replace(en=[("to", clitic.en[0][1]), *clitic.en])
-            if not clitic:
-                rest.append(self.before("to", "à", self.noun_phrase(PEOPLE, "old", adjectives=0.1)))
-        elif verb.frame in ("to", "from"):
-            french = "à" if verb.frame == "to" else "de"
-            rest.append(self.before(verb.frame, french, self.noun_phrase(places, "old")))
-        elif verb.frame == "at":
-            rest.append(self.place(places))
-        return clitic, rest
-
-    def state(self, negated=False, asked=0) -> Phrase:
-        """How or where somebody or something is."""
-        kind = self.pick(("adjective", "adjective", "adjective", "place", "idiom", "age"))
-        kinds = {"adjective": self.pick((PEOPLE, THINGS)), "place": MOVABLE}.get(kind, PEOPLE)
-        noun = self.subject(kinds, adjectives=0.2 * (kind == "place"))
-        if kind == "adjective":
-            options = predicates_of(NAMES if noun.kinds == PEOPLE else noun.kinds)
-            adjective = self.unused(options) if options else self.drop()
-            said = [self.word(adjective.en, adjective.form(noun.gender, noun.plural))]
-        elif kind == "place":
-            said = [self.place(self.whereabouts(noun))]
-        elif kind == "idiom":
-            said = [self.word(*self.unused(IDIOMS))]
-        else:
-            said = [self.word(*self.pick(AGES)), self.word("years old", "ans")]
-        verb = BE if kind in ("adjective", "place") else BE_AS_HAVE
-        return self.clause(noun, verb, False, negated, asked, rest=said)
-
-    def whereabouts(self, noun: Phrase) -> frozenset:
-        if noun.kinds & PEOPLE:
-            return ANYWHERE
-        return next((PLACES[k] for k in ("pet", "animal") if k in noun.kinds), FURNITURE)
+class Sentences(Clauses):
+    """Sentences without their final mark; `pair` adds it."""
 
     # Short sentences
 
@@ -265,7 +91,10 @@ class Sentences(Grammar):
         if en == "what":
             nothing = Phrase([], [])
             return join(word, self.event(ASKABLE, None, past, asked=asked, antecedent=nothing))
-        return join(word, self.event(PAST if past else ONGOING, asked=asked, where=False))
+        verbs = PAST if past else ONGOING
+        if en == "where":  # nothing that has a place already
+            verbs = [v for v in verbs if v.places and v.frame not in ("to", "from", "at")]
+        return join(word, self.event(verbs, None, past, asked=asked, where=False))
 
     def command(self) -> Phrase:
         """*Open the door!* To one person, as *you* always is."""
@@ -280,7 +109,7 @@ class Sentences(Grammar):
 
     def there_is(self) -> Phrase:
         negated = self.chance(0.2)
-        kinds = self.pick((MOVABLE - PEOPLE, frozenset(("person",))))
+        kinds = self.pick((MOVABLE - PEOPLE, kinds_of("person")))
         noun = self.noun_phrase(kinds, "new", negated)
         there = self.word("there", "il y")
         subject, y = there._replace(fr=there.fr[:1], plural=noun.plural), Phrase([], there.fr[1:])
@@ -295,38 +124,37 @@ class Sentences(Grammar):
 
     def several(self, clauses: int, that=False) -> Phrase:
         """Clauses side by side: *A, B and C*; *A while B*; *that A and that B*."""
-        verbs = self.pick((PAST, ONGOING))
+        verbs, together = self.pick((PAST, DOING)), False
         phrases = []
         for left in range(clauses, 0, -1):
             if phrases:
-                together = verbs is ONGOING and clauses == 2 and self.chance(0.5)
+                together = verbs is DOING and clauses == 2 and self.chance(0.5)
                 words = ("while", "pendant que") if together else ("and", "et")
                 phrases.append(self.word(*(words if left == 1 else (",", ","))))
-                # Nobody does two things at a time: in the present, *he* could be the one before.
-                rows = SUBJECTS if verbs is PAST else SUBJECTS[:2]
-                subject = self.subject(PEOPLE, rows=rows)
-            else:
-                together, subject = False, None
             if that and not together:
                 phrases.append(self.word("that", "que"))
+            # Later on not *he*, who could not do two things at a time, or would have to be someone.
+            subject = self.subject(PEOPLE, rows=SUBJECTS[:2]) if left < clauses else None
             phrases.append(self.event(verbs, subject))
         return join(*phrases)
 
     def opinion(self, clauses: int) -> Phrase:
         verb = self.verb(OPINIONS)
-        return join(self.clause(self.subject(PEOPLE), verb), self.several(clauses, that=True))
+        subject = self.subject(PEOPLE, rows=SUBJECTS[2 if verb.en == "say" else 0 :])
+        return join(self.clause(subject, verb), self.several(clauses, that=True))
 
     def because(self, clauses: int) -> Phrase:
-        """*Tom isn't working because he is tired*; *Anna is eating an apple because she is hungry*."""
-        verb = self.pick((None, *ONGOING[:2]))
-        event = self.event([verb] if verb else TIRING, past=False, negated=not verb, where=not verb)
+        """*Tom isn't working because he is tired*; *Anna is eating because she is hungry*."""
+        need = self.pick((None, *NEEDS))
+        verbs = verbs_among(ONGOING, need) if need else TIRING
+        event = self.event(verbs, past=False, negated=not need, where=not need)
         who = self.pronoun_for(event)
-        if verb:
-            feeling = self.word(*IDIOMS[ONGOING.index(verb)])
+        if need:
+            feeling = self.word(*NEEDS[need])
         else:
-            adjective = self.pick([a for a in predicates_of(PEOPLE) if a.en in ("tired", "sick", "sad")])
+            adjective = self.pick(WEARY)
             feeling = self.word(adjective.en, adjective.form(who.gender, who.plural))
-        reason = self.clause(who, BE_AS_HAVE if verb else BE, rest=[feeling])
+        reason = self.clause(who, BE_AS_HAVE if need else BE, rest=[feeling])
         return join(event, self.word("because", "parce que"), reason)
 
     def follow_up(self, clauses: int) -> Phrase:
@@ -334,12 +162,14 @@ class Sentences(Grammar):
         first, second = self.verb(OBTAINING), self.verb(USING)
         subject = self.subject(PEOPLE)
         both = frozenset(n.en for n in nouns_of(first.objects) if n.kinds & second.objects)
-        noun = self.thing(both or self.drop())
+        if not both:
+            raise Repeated
+        noun = self.thing(both, first.dets, avoid=PASSING)
         before = self.clause(subject, first, past=True, rest=[noun])
         negated = self.chance(0.4) and second.en != "lose"
         conjunction = self.word("but", "mais") if negated else self.word("and", "et")
-        it = self.pronoun_for(noun, ("le", "la", "les", "les"))
-        after = self.clause(self.pronoun_for(subject), second, True, negated, clitic=it)
+        again, it = self.pronoun_for(subject), self.object_for(noun)
+        after = self.clause(again, second, True, negated, clitic=it)
         return join(before, conjunction, after)
 
     def pair(self, long: bool) -> tuple[str, str, tuple[tuple[int, int], ...]]:
@@ -355,9 +185,15 @@ class Sentences(Grammar):
         end = self.word(mark, mark)
         en, fr = a_or_an(phrase.en + end.en), elide(phrase.fr + end.fr)
         if max(len(en), len(fr)) > (LONG_WORDS if long else SHORT_WORDS):
-            self.drop()
-        links = tuple((i, j) for i, (_, a) in enumerate(en) for j, (_, b) in enumerate(fr) if a & b)
-        return written(en, ENGLISH_CAPITALS), written(fr, FRENCH_CAPITALS), links
+            raise Repeated
+        return aligned(en, fr)
+
+
+def aligned(en: Words, fr: Words) -> tuple[str, str, tuple[tuple[int, int], ...]]:
+    """Two finished sentences as text, and the positions of words that share a link."""
+    french = [links for _, links in fr]
+    links = [(i, j) for i, (_, mine) in enumerate(en) for j, its in enumerate(french) if mine & its]
+    return written(en, ENGLISH_CAPITALS), written(fr, FRENCH_CAPITALS), tuple(links)
 
 
 def written(words, capitals) -> str:
@@ -372,7 +208,7 @@ def generate(num_pairs: int | None = None, seed: int = 0, long: bool = False) ->
     """Distinct sentence pairs with their word alignments, in random order.
 
     Args:
-        num_pairs: how many, 1 to 30,000; by default 11,000 short or 13,000 long pairs. The first N
+        num_pairs: how many, 1 to 30,000; by default 11,000 short or 12,000 long pairs. The first N
             pairs are the same however many are asked for.
         seed: another seed gives other sentences; the same seed gives the same on every platform.
         long: ask for sentences of up to 30 words, with relative clauses and several clauses.

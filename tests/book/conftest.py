@@ -14,5 +14,5 @@ def site(request):
             build_book.store(sorted(build_book.COPIES.glob("*.ipynb")))
         build_book.main([])
     except build_book.BookError as error:
-        pytest.fail(str(error))
+        pytest.fail(str(error), pytrace=False)
     return Path(build_book.INDEX).parent

@@ -1,0 +1,154 @@
+"""What every model shares: the loss above all, for our decoders and for a reader's own."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.testing import assert_close
+
+from d2l_lite import BOS, EOS, PAD, Batch, Decoder, Encoder, EncoderDecoder, build_model
+from d2l_lite.seq2seq import IncrementalDecoder
+
+V = 11
+SIZES = {"embed_size": 6, "hidden_size": 8, "dropout": 0.0}
+
+
+class MeanEncoder(Encoder):
+    """The shortest encoder that obeys the contract; its state does not see the padding."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(V, 8, padding_idx=PAD)
+
+    def forward(self, src, src_len):
+        outputs = self.embedding(src)
+        return outputs, outputs.sum(1) / src_len[:, None]
+
+
+class ForeignDecoder(Decoder):
+    """A reader's own: a GRU with neither `step` nor `select`."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(V, 8)
+        self.rnn = nn.GRU(8, 8, batch_first=True)
+        self.dense = nn.Linear(8, V)
+
+    def init_state(self, enc_outputs, src_len):
+        return enc_outputs[1][None]
+
+    def forward(self, tgt_in, state):
+        outputs, state = self.rnn(self.embedding(tgt_in), state)
+        return self.dense(outputs), state
+
+
+def foreign():
+    return EncoderDecoder(MeanEncoder(), ForeignDecoder())
+
+
+MODELS = {
+    "foreign": foreign,
+    "rnn": lambda: build_model("rnn", range(V), range(V), **SIZES),
+    "rnn-attention": lambda: build_model("rnn-attention", range(V), range(V), **SIZES),
+}
+each_model = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+lengths = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=4)
+
+
+@each_model
+def test_loss_by_hand(make):
+    """Logits of 0 make all V words equally likely: ln V nats each. 2 + 1 words and 2 <eos>: 5."""
+    model = make()
+    for parameter in model.parameters():
+        nn.init.zeros_(parameter)
+    src, tgt = torch.tensor([[4], [5]]), torch.tensor([[BOS, 4, 5, EOS], [BOS, 6, EOS, PAD]])
+    loss, words = model.loss((src, torch.tensor([1, 1]), tgt, torch.tensor([4, 3])))
+    assert words == 5
+    assert_close(loss, torch.tensor(5 * math.log(V)))
+
+
+@each_model
+@given(lengths=lengths, seed=st.integers(0, 2**31))
+def test_loss_is_cross_entropy_without_padding(random_batch, make, lengths, seed):
+    torch.manual_seed(seed)
+    model, batch = make(), random_batch(*zip(*lengths, strict=True))
+    logits, _ = model(batch.src, batch.tgt[:, :-1], batch.src_len)
+    wanted = batch.tgt[:, 1:]
+    expected = F.cross_entropy(
+        logits.flatten(0, 1), wanted.flatten(), ignore_index=PAD, reduction="sum"
+    )
+    loss, words = model.loss(batch)
+    assert words == (wanted != PAD).sum() == sum(target + 1 for _, target in lengths)
+    assert_close(loss, expected)
+    mine = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+    other = torch.autograd.grad(expected, list(model.parameters()), allow_unused=True)
+    for one, two in zip(mine, other, strict=True):
+        assert_close(one, two, rtol=1e-4, atol=1e-5)
+
+
+@each_model
+@given(lengths=lengths, seed=st.integers(0, 2**31), far=st.integers(1, 4))
+def test_loss_is_the_sum_over_sentences_however_far_padded(random_batch, make, lengths, seed, far):
+    torch.manual_seed(seed)
+    model = make()
+    alone = [random_batch([source], [target]) for source, target in lengths]
+    src_len, tgt_len = (torch.cat([batch[i] for batch in alone]) for i in (1, 3))
+    src, tgt = (
+        torch.cat([F.pad(batch[i], (0, longest + far - batch[i].shape[1])) for batch in alone])
+        for i, longest in ((0, src_len.max()), (2, tgt_len.max()))
+    )
+    loss, words = model.loss(Batch(src, src_len, tgt, tgt_len))
+    assert_close(loss, sum(model.loss(batch)[0] for batch in alone))
+    assert words == sum(model.loss(batch)[1] for batch in alone)
+
+
+@each_model
+def test_what_stands_in_the_padding_does_not_count(random_batch, make):
+    """The lengths decide, not the number 0: any word may fill the rest of a target row."""
+    model, batch = make(), random_batch([3, 1], [2, 5])
+    tgt = batch.tgt.masked_fill(torch.arange(7) >= batch.tgt_len[:, None], 9)
+    assert_close(model.loss(batch._replace(tgt=tgt)), model.loss(batch))
+
+
+@each_model
+def test_the_call_is_encoder_then_decoder(random_batch, make):
+    model, batch = make(), random_batch([3, 2], [4, 4])
+    tgt_in = batch.tgt[:, :-1]
+    logits, _ = model(batch.src, tgt_in, batch.src_len)
+    assert logits.shape == (2, 5, V)
+    state = model.decoder.init_state(model.encoder(batch.src, batch.src_len), batch.src_len)
+    assert_close(logits, model.decoder(tgt_in, state)[0])
+
+
+@each_model
+@pytest.mark.parametrize(("tgt_len", "named"), [([3, 8], "7 in a row of 4"), ([0, 3], "-1")])
+def test_a_wrong_target_length_is_named(random_batch, make, tgt_len, named):
+    """Lengths count <bos>, the words to write do not: 8 and 0 leave 7 and -1."""
+    batch = random_batch([3, 2], [3, 3])._replace(tgt_len=torch.tensor(tgt_len))
+    with pytest.raises(ValueError, match=named):
+        make().loss(batch)
+
+
+def test_vocabularies_are_kept_and_may_be_left_out():
+    assert foreign().src_vocab is None and foreign().config is None
+    model = EncoderDecoder(MeanEncoder(), ForeignDecoder(), "source", "target")
+    assert (model.src_vocab, model.tgt_vocab) == ("source", "target")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: Encoder()(None, None),
+        lambda: Decoder()(None, None),
+        lambda: Decoder().init_state(None, None),
+        lambda: IncrementalDecoder().features(None, None),
+        lambda: IncrementalDecoder().select(None, None),
+    ],
+)
+def test_a_contract_that_is_not_filled_says_so(call):
+    with pytest.raises(NotImplementedError):
+        call()
