@@ -18,7 +18,7 @@ book: $(READY) $(KATEX) ## run the notebooks and build the pages: _build/html/in
 
 test: $(READY) $(KATEX) lint ## all checks: lint, unit tests, every notebook, the built pages
 	@copies=$$($(PY) book/build_book.py --copy) && TQDM_DISABLE=1 $(PY) -m pytest \
-		--nbmake --overwrite --nbmake-timeout=600 tests/test_*.py $$copies tests/book
+		--nbmake --overwrite --nbmake-timeout=1200 tests/test_*.py $$copies tests/book
 
 check: $(READY) lint ## the quick checks: lint and unit tests
 	@$(PY) -m pytest --ignore=tests/book

@@ -74,7 +74,7 @@ def make_copies(originals):
 
 def run(copies):
     """Run copies in place with nbmake, which shows the cell that failed and why."""
-    options = ["-q", "--no-header", "--nbmake", "--overwrite", "--nbmake-timeout=600"]
+    options = ["-q", "--no-header", "--nbmake", "--overwrite", "--nbmake-timeout=1200"]
     command = [sys.executable, "-m", "pytest", *options, *map(str, copies)]
     if subprocess.run(command, cwd=ROOT, env=environment()).returncode:
         raise BookError("A notebook failed; the lines above show its cell. Mend it and try again.")

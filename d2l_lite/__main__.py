@@ -41,7 +41,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_corpus(parser: argparse.ArgumentParser) -> None:
     known = ", ".join(CORPORA)
-    parser.add_argument("--data", required=True, help=f"a source<TAB>target file, or {known}")
+    parser.add_argument(
+        "--data", required=True, help=f"{known}, or a file of source<TAB>target lines"
+    )
     parser.add_argument("--num-examples", type=int, metavar="N", help="the first N lines only")
     parser.add_argument("--min-len", type=int, metavar="N", help="drop pairs with a shorter side")
     parser.add_argument(
@@ -54,7 +56,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(max_len=100)  # one absurd line must not exhaust the memory
     parser.add_argument("--model", default="rnn-attention", help=", ".join(DEFAULTS))
     parser.add_argument("--out", required=True, help="the run folder to write")
-    parser.add_argument("--epochs", type=int, default=10, metavar="N")
+    parser.add_argument("--epochs", type=int, default=16, metavar="N")
     parser.add_argument("--batch-size", type=int, default=128, metavar="N")
     parser.add_argument("--lr", type=float, default=0.003, metavar="X")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
@@ -134,7 +136,7 @@ def _draw(translation: Translation, path: str) -> None:
         raise ValueError("this model has no attention: there is no heatmap to draw")
     if not translation.words:
         raise ValueError("the translation is empty: there is no heatmap to draw")
-    matplotlib.use("Agg")
+    matplotlib.use("svg")  # keeps words as text, whatever letters the fonts here lack
     use_style()
     axes = heatmap(translation.weights, translation.source_words, translation.words)
     axes.figure.savefig(path)

@@ -65,8 +65,8 @@ def masked_softmax(scores: Tensor, valid: Tensor | None = None) -> Tensor:
     if valid is None:
         return scores.softmax(dim=-1)
     hidden = ~_as_mask(valid, scores)
-    # A row of nothing but -inf would become NaN, and so would its gradient: such a row goes through
-    # the softmax as zeros, and the last fill makes its weights 0.
+    # A row of nothing but -inf would become NaN, and NaN would spread to the gradients of values.
+    # Such a row goes through the softmax as zeros, and the last fill makes its weights 0.
     empty = hidden.all(dim=-1, keepdim=True)
     weights = scores.masked_fill(hidden, -torch.inf).masked_fill(empty, 0.0).softmax(dim=-1)
     return weights.masked_fill(hidden, 0.0)

@@ -35,7 +35,9 @@ def bleu(
     most = max(len(right) for right in references)
     streams = [[right[k] if k < len(right) else None for right in references] for k in range(most)]
     metric = BLEU(lowercase=True)
-    score = metric.corpus_score(list(hypotheses), streams).score
+    score = min(
+        metric.corpus_score(list(hypotheses), streams).score, 100.0
+    )  # not 100.00000000000004
     interval = _bootstrap(hypotheses, references, resamples) if resamples else None
     return BleuScore(score, interval, str(metric.get_signature()))
 
@@ -55,9 +57,9 @@ def _bootstrap(
         sums = counts[draw].sum(axis=0).tolist()
         # "exp" is also what corpus_score smooths with.
         score = BLEU.compute_bleu(sums[:4], sums[4:8], sums[8], sums[9], smooth_method="exp")
-        scores.append(score.score)
+        scores.append(min(score.score, 100.0))
     low, high = np.percentile(scores, [2.5, 97.5])
-    return float(low), min(float(high), 100.0)
+    return float(low), float(high)
 
 
 def exact_match(hypotheses: Sequence[Any], references: Sequence[Sequence[Any]]) -> float:

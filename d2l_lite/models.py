@@ -9,10 +9,10 @@ from d2l_lite.vocab import Vocab
 # What each model is made of unless one says otherwise: sizes that suit 30,000 to 200,000 pairs of
 # up to 30 words and two processor cores.
 _RNN = {
-    "embed_size": 256,
-    "hidden_size": 512,
+    "embed_size": 160,
+    "hidden_size": 416,
     "num_layers": 1,
-    "dropout": 0.3,
+    "dropout": 0.4,
     "bidirectional": True,
     "tied": True,
 }

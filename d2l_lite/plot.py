@@ -78,8 +78,8 @@ def heatmap(
     ax.set(xlabel="source", ylabel="target", title=title or "")
     ax.xaxis.set_label_position("top")
     ax.tick_params(left=False, bottom=False, labelbottom=False, labeltop=True)
-    slanted = {"rotation": 45, "ha": "left", "rotation_mode": "anchor"}
-    plt.setp(ax.get_xticklabels(), **slanted if max(map(len, source_words)) > 3 else {})
+    if max(map(len, source_words)) > 3:
+        plt.setp(ax.get_xticklabels(), rotation=45, ha="left", rotation_mode="anchor")
     plt.setp(ax.get_yticklabels(), rotation=0)
     return ax
 

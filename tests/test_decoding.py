@@ -173,7 +173,7 @@ def test_special_words_are_never_written(models, beam):
 
 @each_beam
 @pytest.mark.parametrize(("max_len", "expected"), [(None, 14), (1, 1), (4, 4)])
-def test_what_does_not_end_is_cut_at_the_limit(models, beam, max_len, expected):
+def test_what_does_not_end_is_cut_at_the_limit(beam, max_len, expected):
     """Two source words: by default 2 · 2 + 10."""
     model = small_model(scale=8.0)
     model.decoder.output.bias.data[EOS] = -1e4
@@ -244,7 +244,7 @@ def test_no_sentences_no_translations(models):
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_model_keeps_its_mode_and_its_weights(models, training):
+def test_the_model_keeps_its_mode_and_its_weights(training):
     model = small_model(dropout=0.5).train(training)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     assert_same(translate(model, ["one two"])[0], translate(model, ["one two"])[0])

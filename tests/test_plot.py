@@ -170,3 +170,8 @@ def test_the_style_holds_for_what_comes_after_it():
         assert [to_hex(line.get_color()) for line in ax.lines] == list(COLOURS[:3])
         assert not ax.spines["top"].get_visible()
         heatmap(weights(), SOURCE, TARGET).figure.canvas.draw()
+
+
+def test_a_heatmap_prints_nothing(capsys):
+    heatmap(np.eye(2), ["a", "b"], ["c", "d"])
+    assert capsys.readouterr() == ("", "")

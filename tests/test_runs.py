@@ -78,6 +78,12 @@ def test_tied_weights_are_one_tensor_still(tmp_path, dtype):
     assert not decoder.output.weight.any()
 
 
+def test_loading_leaves_the_random_numbers_alone(run):
+    before = torch.get_rng_state()
+    load_run(run)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def replace(path, text):
     path.write_text(text, encoding="utf-8")
 

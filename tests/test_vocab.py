@@ -14,6 +14,7 @@ SENTENCES = {
     "Don't! I can't, we won't": "do n't ! i ca n't , we wo n't",
     "Tom's dogs' tails": "tom 's dogs ' tails",
     "I'd've gone; they'll stay.": "i 'd 've gone ; they 'll stay .",
+    "You shouldn't've gone.": "you should n't 've gone .",
     "L'ami n'est pas là.": "l' ami n' est pas là .",
     "Qu'est-ce que c'est ?": "qu' est -ce que c' est ?",
     "Vas-tu à l'école ?": "vas -tu à l' école ?",
