@@ -28,8 +28,8 @@ from d2l_lite.data import (
 from d2l_lite.rnn import RNNAttentionDecoder, RNNDecoder, RNNEncoder
 from d2l_lite.models import build_model
 from d2l_lite.decoding import Translation, forced_weights, translate
-from d2l_lite.runs import Run, load_run, save_run
-from d2l_lite.training import History, TrainConfig, evaluate, fit, mean_loss, try_gpu
+from d2l_lite.runs import Run, load_run, save_run, try_gpu
+from d2l_lite.training import History, TrainConfig, evaluate, fit, mean_loss
 from d2l_lite.source import (
     Seq2SeqAttentionDecoder,
     Seq2SeqEncoder,

@@ -2,18 +2,20 @@
 
 import argparse
 import json
+import math
 import sys
+import warnings
 from collections.abc import Sequence
 
 import matplotlib
 import torch
 
-from d2l_lite.data import CORPORA, Batches, Pair, build_vocabs, load_pairs, split_pairs
+from d2l_lite.data import CORPORA, Batches, build_vocabs, keep_lengths, load_pairs, split_pairs
 from d2l_lite.decoding import Translation, translate
 from d2l_lite.models import DEFAULTS, build_model
 from d2l_lite.plot import heatmap, use_style
-from d2l_lite.runs import load_run
-from d2l_lite.training import TrainConfig, evaluate, fit, try_gpu
+from d2l_lite.runs import load_run, try_gpu
+from d2l_lite.training import TrainConfig, evaluate, fit
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nstopped; train … --resume goes on from the last whole epoch", file=sys.stderr)
+        print("\nstopped; a training goes on from its last whole epoch: --resume", file=sys.stderr)
         return 130
     return 0
 
@@ -82,33 +84,25 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_evaluate)
 
 
-def _load(args: argparse.Namespace) -> list[Pair]:
-    return load_pairs(args.data, args.num_examples, args.min_len, args.max_len)
-
-
 def _train(args: argparse.Namespace) -> None:
-    pairs = _load(args)
+    read = load_pairs(args.data, args.num_examples)
+    pairs = keep_lengths(read, args.min_len, args.max_len)
     if args.valid:
         train, valid = pairs, load_pairs(args.valid)
     else:
         train, valid, _ = split_pairs(pairs)
     # A word seen once teaches little; read as <unk>, it teaches what to do with unknown words.
     vocabs = build_vocabs(train, min_count=2 if len(train) >= 5000 else 1)
+    about = {"data": args.data, "pairs": len(train), "batch_size": args.batch_size}
+    run = {"folder": args.out, "resume": args.resume, "about": about}
+    config = TrainConfig(args.epochs, args.lr, seed=args.seed, **run)
     torch.manual_seed(args.seed)
     model = build_model(args.model, *vocabs)
     batches = Batches(train, *vocabs, args.batch_size, args.seed)
-    config = TrainConfig(
-        epochs=args.epochs,
-        lr=args.lr,
-        seed=args.seed,
-        folder=args.out,
-        resume=args.resume,
-        about={"data": args.data, "pairs": len(train), "batch_size": args.batch_size},
-    )
-    dropped = len(load_pairs(args.data, args.num_examples)) - len(pairs)
     print(
-        f"{len(train)} pairs to train on, {len(valid)} to validate, {dropped} dropped for their "
-        f"length; {len(vocabs[0])} source and {len(vocabs[1])} target words; on {try_gpu()}"
+        f"{len(train)} pairs to train on, {len(valid)} to validate, {len(read) - len(pairs)} "
+        f"dropped for their length; {len(vocabs[0])} source and {len(vocabs[1])} target words; "
+        f"on {try_gpu()}"
     )
     if not valid:
         print("no sentence falls into the validation part: the last epoch is kept, not the best")
@@ -120,6 +114,8 @@ def _train(args: argparse.Namespace) -> None:
 def _translate(args: argparse.Namespace) -> None:
     if args.heatmap and len(args.sentences) > 1:
         raise ValueError(f"--heatmap draws one sentence, not {len(args.sentences)}")
+    if args.heatmap and not args.heatmap.lower().endswith((".svg", ".png", ".pdf")):
+        raise ValueError(f"--heatmap writes .svg, .png or .pdf, not {args.heatmap!r}")
     model = load_run(args.run, try_gpu()).model
     found = translate(model, args.sentences, beam=args.beam)
     if args.heatmap:
@@ -136,21 +132,26 @@ def _draw(translation: Translation, path: str) -> None:
         raise ValueError("this model has no attention: there is no heatmap to draw")
     if not translation.words:
         raise ValueError("the translation is empty: there is no heatmap to draw")
-    matplotlib.use("svg")  # keeps words as text, whatever letters the fonts here lack
+    matplotlib.use("Agg")
     use_style()
-    axes = heatmap(translation.weights, translation.source_words, translation.words)
-    axes.figure.savefig(path)
+    with warnings.catch_warnings():
+        # The font here may lack a letter; in an SVG words stay text, and the reader's font has it.
+        warnings.simplefilter("ignore", UserWarning)
+        axes = heatmap(translation.weights, translation.source_words, translation.words)
+        axes.figure.savefig(path)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    pairs = _load(args)
+    model = load_run(args.run, try_gpu()).model
+    pairs = load_pairs(args.data, args.num_examples, args.min_len, args.max_len)
     if args.split == "test":
         pairs = split_pairs(pairs).test
         if not pairs:
             raise ValueError(f"no sentence of {args.data} falls into the test part: --split all")
-    scores = evaluate(load_run(args.run, try_gpu()).model, pairs, args.beam)
+    scores = evaluate(model, pairs, args.beam)
     if args.json:
-        print(json.dumps(scores))
+        # JSON has no infinity, and the perplexity of a hopeless model is one.
+        print(json.dumps({k: None if v == math.inf else v for k, v in scores.items()}))
         return
     low, high = scores["interval"]
     print(f"BLEU        {scores['bleu']:.1f}  (95 % interval {low:.1f} to {high:.1f})")

@@ -7,6 +7,7 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -74,29 +75,45 @@ def load_pairs(
             UTF-8, or has a line without a tab; no pair is left.
         FileNotFoundError: there is no such file, or fra-eng is nowhere to be had.
     """
-    limits = {"num_examples": num_examples, "min_len": min_len, "max_len": max_len}
-    for name, number in limits.items():
-        if number is not None and not (isinstance(number, int) and number >= 1):
-            raise ValueError(f"{name} must be a whole number from 1, not {number}")
+    _check_numbers(num_examples=num_examples, min_len=min_len, max_len=max_len)
     if corpus in _BUILT_IN:
-        pairs = [Pair(*pair) for pair in minifra.generate(**_BUILT_IN[corpus])[:num_examples]]
+        pairs = _generate(corpus)[:num_examples]
     else:
         path = find_fra_eng() if corpus == "fra-eng" else _existing(corpus)
         pairs = _parse(_read_text(path), path, num_examples)
+    return keep_lengths(pairs, min_len, max_len)
+
+
+@cache
+def _generate(corpus: str) -> list[Pair]:
+    return [Pair(*pair) for pair in minifra.generate(**_BUILT_IN[corpus])]
+
+
+def keep_lengths(
+    pairs: list[Pair], min_len: int | None = None, max_len: int | None = None
+) -> list[Pair]:
+    """The pairs with `min_len` to `max_len` words on both sides; see `load_pairs`."""
+    _check_numbers(min_len=min_len, max_len=max_len)
     if min_len is None and max_len is None:
         return pairs
     shortest, longest = min_len or 1, max_len or math.inf
-    kept = [pair for pair in pairs if _is_within(pair, shortest, longest)]
+    kept = [
+        pair
+        for pair in pairs
+        if all(shortest <= len(tokenize(side)) <= longest for side in (pair.source, pair.target))
+    ]
     if not kept:
         raise ValueError(
-            f"none of the {len(pairs)} pairs of {corpus} has at least {shortest} and at most "
-            f"{longest} words on both sides"
+            f"none of the {len(pairs)} pairs has at least {shortest} and at most {longest} words "
+            "on both sides"
         )
     return kept
 
 
-def _is_within(pair: Pair, shortest: int, longest: float) -> bool:
-    return all(shortest <= len(tokenize(side)) <= longest for side in (pair.source, pair.target))
+def _check_numbers(**numbers: int | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and not (isinstance(number, int) and number >= 1):
+            raise ValueError(f"{name} must be a whole number from 1, not {number}")
 
 
 def _existing(corpus: str | os.PathLike) -> Path:
@@ -114,7 +131,7 @@ def _read_text(path: Path) -> str:
     """The text of a UTF-8 file, or of the one text file in a zip (read, never unpacked)."""
     data = path.read_bytes()
     try:
-        if data.startswith(b"PK\x03\x04"):
+        if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
             with zipfile.ZipFile(path) as archive:
                 data = archive.read(_text_member(archive, path))
         return data.decode("utf-8").removeprefix("\ufeff")

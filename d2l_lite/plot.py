@@ -70,18 +70,24 @@ def heatmap(
         annot=weights.size <= 40 if numbers is None else numbers,
         fmt=".2f",
         annot_kws={"size": 8},
-        # A dollar sign is a word here, not the start of a formula.
-        xticklabels=[word.replace("$", r"\$") for word in source_words],
-        yticklabels=[word.replace("$", r"\$") for word in target_words],
+        xticklabels=True,
+        yticklabels=True,
         cbar_kws={"label": "weight"},
     )
     ax.set(xlabel="source", ylabel="target", title=title or "")
+    _write_words(ax, source_words, target_words)
+    return ax
+
+
+def _write_words(ax: Axes, source_words: Sequence[str], target_words: Sequence[str]) -> None:
+    """Source words above the grid, slanted where they are long, target words at its left."""
+    # A dollar sign is a word here, not the start of a formula.
+    ax.set_xticklabels([word.replace("$", r"\$") for word in source_words])
+    ax.set_yticklabels([word.replace("$", r"\$") for word in target_words], rotation=0)
     ax.xaxis.set_label_position("top")
     ax.tick_params(left=False, bottom=False, labelbottom=False, labeltop=True)
     if max(map(len, source_words)) > 3:
         plt.setp(ax.get_xticklabels(), rotation=45, ha="left", rotation_mode="anchor")
-    plt.setp(ax.get_yticklabels(), rotation=0)
-    return ax
 
 
 def _axes_for(rows: int, columns: int) -> Axes:

@@ -23,6 +23,15 @@ CONFIG, WEIGHTS, HISTORY = "config.json", "model.safetensors", "history.jsonl"
 RESUME = "resume.pt"
 
 
+def try_gpu() -> torch.device:
+    """The first of cuda, mps, cpu that this machine has."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
 class Run(NamedTuple):
     model: EncoderDecoder  # in eval mode, with both vocabularies
     config: dict[str, Any]  # "model": see build_model; "about": what was given to save_run

@@ -92,8 +92,13 @@ class EncoderDecoder(nn.Module):
         Returns:
             The summed cross-entropy in nats and the number of target words that it sums over
             (`<eos>` is one of them), both as tensors of one number.
+
+        Raises:
+            ValueError: the four differ in B, or a length does not fit its row.
         """
         src, src_len, tgt, tgt_len = batch
+        if len({len(part) for part in batch}) > 1:
+            raise ValueError(f"a batch of {[len(part) for part in batch]} rows in its four parts")
         tgt_in, tgt_out = tgt[:, :-1], tgt[:, 1:]  # (B, T) each
         counted = length_mask(tgt_len - 1, tgt_out.shape[1])[:, 0]  # (B, T)
         state = self.start(src, src_len)

@@ -24,18 +24,10 @@ from d2l_lite.runs import (
     load_run,
     save_checkpoint,
     save_run,
+    try_gpu,
 )
 from d2l_lite.seq2seq import EncoderDecoder, IncrementalDecoder
 from d2l_lite.vocab import tokenize
-
-
-def try_gpu() -> torch.device:
-    """The first of cuda, mps, cpu that this machine has."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -76,6 +68,8 @@ class TrainConfig:
         for name in ("lr", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be above 0 and finite, not {getattr(self, name)}")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must be from 0 to {2**32 - 1}, not {self.seed}")
         if self.schedule not in ("one-cycle", "constant"):
             raise ValueError(f"unknown schedule {self.schedule!r}; known: one-cycle, constant")
         if self.resume and self.folder is None:
@@ -118,13 +112,7 @@ def fit(
 class _Trainer:
     """The state of a training, and how it is written down and read again."""
 
-    def __init__(
-        self,
-        model: EncoderDecoder,
-        batches: Iterable[Batch],
-        config: TrainConfig,
-        valid: Sequence[Pair],
-    ):
+    def __init__(self, model: EncoderDecoder, batches, config: TrainConfig, valid: Sequence[Pair]):
         self.model, self.batches, self.config, self.valid = model, batches, config, valid
         self.device = torch.device(config.device) if config.device else try_gpu()
         self.history = History()
@@ -152,12 +140,8 @@ class _Trainer:
 
     def run(self) -> History:
         first = len(self.history)
-        with tqdm(
-            total=self.steps,
-            initial=first * len(self.batches),
-            disable=not self.config.progress,
-            unit="batch",
-        ) as bar:
+        done, hidden = first * len(self.batches), not self.config.progress
+        with tqdm(total=self.steps, initial=done, disable=hidden, unit="batch") as bar:
             for epoch in range(first, self.config.epochs):
                 self.history.append(self._epoch(epoch, bar))
                 self._keep()
@@ -232,12 +216,8 @@ class _Trainer:
         save_checkpoint(self.folder, checkpoint | states)
 
     def _parts(self) -> dict[str, Any]:
-        return {
-            "model": self.model,
-            "best": self.best,
-            "optimizer": self.optimizer,
-            "scheduler": self.scheduler,
-        }
+        names = ("model", "best", "optimizer", "scheduler")
+        return {name: getattr(self, name) for name in names}
 
     def _settings(self) -> dict[str, Any]:
         """What must be the same for a run to be of this training."""

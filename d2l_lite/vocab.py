@@ -70,7 +70,8 @@ def _is_glued(left: str, right: str) -> bool:
         or _IDEOGRAPHS.fullmatch(left + right)
     )
     # A clitic is one only after a letter, and an elision only before one.
-    before, after = "" if left[0].isalnum() else "b", "a" if right[-1] == "'" else ""
+    before = "" if left[0].isalnum() and left != "n't" else "b"
+    after = "a" if right[-1] == "'" else ""
     tokens = tokenize(before + left + right + after)
     return bool(expected) and tokens[bool(before) :][:2] == [left, right]
 

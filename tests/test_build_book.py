@@ -102,3 +102,11 @@ def test_katex_styles_ask_for_one_kind_of_font():
     css = 'src:url(fonts/A.woff2) format("woff2"),url(fonts/A.woff) format("woff")'
     css += ',url(fonts/A.ttf) format("truetype");x:y'
     assert d2l_book.FONT_FALLBACKS.sub("", css) == 'src:url(fonts/A.woff2) format("woff2");x:y'
+
+
+def test_tidy_mends_what_hinders_a_screen_reader():
+    button = '<button class="btn search-button-field x" title="S" aria-label="Search">'
+    assert d2l_book.tidy(button) == '<button class="btn search-button-field x" title="S">'
+    assert d2l_book.tidy('<th class="head"><p></p></th>') == '<td class="head"></td>'
+    assert d2l_book.tidy('<div class="math" id="e">') == '<div tabindex="0" class="math" id="e">'
+    assert 'role="region"' in d2l_book.tidy('<div id="pst-primary-sidebar" class="bd">')

@@ -74,6 +74,10 @@ MENDED = (
     # A button must be called what it shows.
     (r'(<button class="[^"]*search-button-field[^"]*"[^>]*) aria-label="[^"]*"', r"\1"),
     (r'(<summary )aria-label="Toggle hidden content"', r"\1"),
+    # The entries of a bibliography are items of a list.
+    (r'role="doc-biblioentry"', 'role="listitem"'),
+    # The empty corner of a table heads nothing.
+    (r'<th class="([^"]*)"><p></p></th>', r'<td class="\1"></td>'),
     # A wide formula scrolls on a small screen, by keyboard too.
     (r'<div class="math', r'<div tabindex="0" class="math'),
     # Everything on a page belongs to a landmark, the book's title in the sidebar too.
