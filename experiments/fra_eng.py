@@ -7,9 +7,11 @@ epoch. Seed 0 of `rnn-attention` is the model that ships with the book.
 """
 
 import json
+import random
 import shutil
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -18,6 +20,8 @@ import d2l_lite as d2l
 
 HERE = Path(__file__).parent
 RECORDS = HERE / "fra_eng.jsonl"
+CORPUS = HERE / "fra_eng_corpus.json"
+LINES = 50_000
 RUNS = HERE.parent / "runs"
 SHIPPED = HERE.parent / "book" / "models" / "fra-eng-rnn-attention"
 SEEDS = (0, 1, 2)
@@ -53,7 +57,9 @@ def main() -> None:
         if RECORDS.exists():
             RECORDS.replace(RECORDS.with_suffix(".old.jsonl"))
     done = read_records()
-    split = d2l.split_pairs(d2l.load_pairs("fra-eng", num_examples=50_000))
+    pairs = d2l.load_pairs("fra-eng")
+    CORPUS.write_text(json.dumps(corpus_facts(pairs), indent=1) + "\n", encoding="utf-8")
+    split = d2l.split_pairs(pairs[:LINES])
     for name in EXPERIMENTS:
         for seed in SEEDS:
             if (name, seed) in done:
@@ -65,6 +71,26 @@ def main() -> None:
             with RECORDS.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
             print(f"{name}, seed {seed}: BLEU {record['scores']['bleu']:.1f}")
+
+
+def corpus_facts(pairs: list[d2l.Pair]) -> dict:
+    """What the book says about the corpus: sizes, repeated sources, what a random split leaks."""
+    sources = [d2l.normalize(pair.source) for pair in pairs]
+    counts = Counter(sources)
+    shuffled = random.Random(0).sample(sources, len(sources))
+    tenth = len(shuffled) // 10
+    test, trained = shuffled[:tenth], set(shuffled[tenth:])
+    lengths = [len(source.split()) for source in sources[:LINES]]
+    most, times = Counter(sources[:LINES]).most_common(1)[0]
+    return {
+        "pairs": len(pairs),
+        "share_with_repeated_source": sum(counts[source] > 1 for source in sources) / len(pairs),
+        "random_split_leak": sum(source in trained for source in test) / len(test),
+        "first_lines": LINES,
+        "first_lines_longest": max(lengths),
+        "first_lines_mean_length": sum(lengths) / len(lengths),
+        "first_lines_most_translated": [most, times],
+    }
 
 
 def read_records() -> set[tuple[str, int]]:
@@ -96,7 +122,7 @@ def run(name: str, seed: int, split: d2l.Split) -> dict:
         seed=seed,
         folder=RUNS / f"fra-eng-{name}-{seed}",
         resume=True,
-        about={"data": "fra-eng", "num_examples": 50_000, "seed": seed},
+        about={"data": "fra-eng", "num_examples": LINES, "seed": seed},
     )
     history = d2l.fit(model, batches, config, split.valid)
     return {
