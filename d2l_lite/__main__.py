@@ -48,14 +48,12 @@ def _add_corpus(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--num-examples", type=int, metavar="N", help="the first N lines only")
     parser.add_argument("--min-len", type=int, metavar="N", help="drop pairs with a shorter side")
-    parser.add_argument(
-        "--max-len", type=int, metavar="N", help="drop pairs with a longer side (train: over 100)"
-    )
+    parser.add_argument("--max-len", type=int, metavar="N", help="drop pairs with a longer side")
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     _add_corpus(parser)
-    parser.set_defaults(max_len=100)  # one absurd line must not exhaust the memory
+    parser.set_defaults(max_len=100)  # the rest would cost much and teach little; it is counted
     parser.add_argument("--model", default="rnn-attention", help=", ".join(DEFAULTS))
     parser.add_argument("--out", required=True, help="the run folder to write")
     parser.add_argument("--epochs", type=int, default=16, metavar="N")
@@ -93,7 +91,8 @@ def _train(args: argparse.Namespace) -> None:
         train, valid, _ = split_pairs(pairs)
     # A word seen once teaches little; read as <unk>, it teaches what to do with unknown words.
     vocabs = build_vocabs(train, min_count=2 if len(train) >= 5000 else 1)
-    about = {"data": args.data, "pairs": len(train), "batch_size": args.batch_size}
+    names = ("data", "num_examples", "min_len", "max_len", "valid", "batch_size")
+    about = {name: getattr(args, name) for name in names} | {"pairs": len(train)}
     run = {"folder": args.out, "resume": args.resume, "about": about}
     config = TrainConfig(args.epochs, args.lr, seed=args.seed, **run)
     torch.manual_seed(args.seed)
@@ -141,8 +140,14 @@ def _draw(translation: Translation, path: str) -> None:
         axes.figure.savefig(path)
 
 
+def _is_json(value: object) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
 def _evaluate(args: argparse.Namespace) -> None:
-    model = load_run(args.run, try_gpu()).model
+    model, config, _ = load_run(args.run, try_gpu())
+    if config["about"].get("valid") and args.data == config["about"].get("data"):
+        print(f"note: {args.run} was trained on all of {args.data}", file=sys.stderr)
     pairs = load_pairs(args.data, args.num_examples, args.min_len, args.max_len)
     if args.split == "test":
         pairs = split_pairs(pairs).test
@@ -150,8 +155,8 @@ def _evaluate(args: argparse.Namespace) -> None:
             raise ValueError(f"no sentence of {args.data} falls into the test part: --split all")
     scores = evaluate(model, pairs, args.beam)
     if args.json:
-        # JSON has no infinity, and the perplexity of a hopeless model is one.
-        print(json.dumps({k: None if v == math.inf else v for k, v in scores.items()}))
+        # The perplexity of a hopeless model is infinite, and JSON knows no such number.
+        print(json.dumps({k: v if _is_json(v) else None for k, v in scores.items()}))
         return
     low, high = scores["interval"]
     print(f"BLEU        {scores['bleu']:.1f}  (95 % interval {low:.1f} to {high:.1f})")

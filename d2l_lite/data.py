@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from http.client import HTTPException
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,7 @@ FRA_ENG_URL = "http://d2l-data.s3-accelerate.amazonaws.com/fra-eng.zip"
 FRA_ENG_SHA1 = "94646ad1522d915e7b0f9296181140edcf86a4f5"
 _BUILT_IN = {"mini-fra": {}, "mini-fra-long": {"long": True}}
 CORPORA = (*_BUILT_IN, "fra-eng")
+MAX_WORDS = 500  # what is longer is no sentence, and in a batch it would fill the memory
 
 
 class Pair(NamedTuple):
@@ -79,7 +81,7 @@ def load_pairs(
     if corpus in _BUILT_IN:
         pairs = _generate(corpus)[:num_examples]
     else:
-        path = find_fra_eng() if corpus == "fra-eng" else _existing(corpus)
+        path = _fra_eng() if corpus == "fra-eng" else _existing(corpus)
         pairs = _parse(_read_text(path), path, num_examples)
     return keep_lengths(pairs, min_len, max_len)
 
@@ -179,25 +181,29 @@ def shorten(text: str, width: int = 60) -> str:
     return text if len(text) <= width else text[:width] + "…"
 
 
-def find_fra_eng() -> Path:
-    """The fra-eng archive: in $D2L_LITE_DATA, in the user's cache, or downloaded into it.
-
-    Raises:
-        FileNotFoundError: it is in neither place and cannot be downloaded.
-    """
-    cache = platformdirs.user_cache_path("d2l_lite")
+def find_fra_eng() -> Path | None:
+    """Where the fra-eng archive lies: in $D2L_LITE_DATA, in the user's cache, or nowhere yet."""
     folders = [Path(os.environ["D2L_LITE_DATA"])] if os.environ.get("D2L_LITE_DATA") else []
-    for folder in (*folders, cache):
+    for folder in (*folders, _cache()):
         if (folder / "fra-eng.zip").is_file():
             return folder / "fra-eng.zip"
+    return None
+
+
+def _cache() -> Path:
+    return platformdirs.user_cache_path("d2l_lite")
+
+
+def _fra_eng() -> Path:
     try:
-        return _download(FRA_ENG_URL, cache / "fra-eng.zip", FRA_ENG_SHA1)
-    except OSError as error:
+        return find_fra_eng() or _download(FRA_ENG_URL, _cache() / "fra-eng.zip", FRA_ENG_SHA1)
+    except (OSError, HTTPException) as error:
         raise FileNotFoundError(
             f"the corpus fra-eng is not here and could not be downloaded ({error}). Three ways to "
-            f"get it: go online and try again; put fra-eng.zip from {FRA_ENG_URL} into {cache}; or "
-            "set D2L_LITE_DATA to a folder that holds it. The built-in corpus mini-fra needs none "
-            "of this."
+            f"get it: go online and try again; put fra-eng.zip from {FRA_ENG_URL} into {_cache()}; "
+            "or set D2L_LITE_DATA to a folder that holds it (now "
+            f"{os.environ.get('D2L_LITE_DATA') or 'not set'}). The built-in corpus mini-fra needs "
+            "none of this."
         ) from None
 
 
@@ -262,7 +268,7 @@ class Batches:
         cut: cut rows at this many numbers, as the source text does; `<eos>` may be lost.
 
     Raises:
-        ValueError: no pairs, `batch_size` below 1, `cut` below 2, or a sentence without a word.
+        ValueError: no pairs, a number too small, or a sentence that `encode` refuses.
     """
 
     def __init__(
@@ -275,22 +281,20 @@ class Batches:
         group: bool = True,
         cut: int | None = None,
     ):
-        for name, number, least in (
-            ("batch_size", batch_size, 1),
-            ("cut", 2 if cut is None else cut, 2),
-        ):
-            if number < least:
-                raise ValueError(f"{name} must be at least {least}, not {number}")
+        _check_numbers(batch_size=batch_size, cut=cut)
+        if cut == 1:
+            raise ValueError("cut must be at least 2, not 1: a row of one number has no word")
         if not pairs:
             raise ValueError("no sentence pairs to make batches of")
         self.batch_size, self.seed, self.group, self.epoch = batch_size, seed, group, 0
-        self.src = _Rows(encode(pair.source, src_vocab)[:cut] for pair in pairs)
-        self.tgt = _Rows([BOS, *encode(pair.target, tgt_vocab), EOS][:cut] for pair in pairs)
+        self.cut = cut
+        self.src = _Rows(encode(pair.source, src_vocab, cut) for pair in pairs)
+        self.tgt = _Rows([BOS, *encode(pair.target, tgt_vocab, cut), EOS][:cut] for pair in pairs)
 
     def __repr__(self) -> str:
         return (
             f"Batches({len(self.src.lengths)} pairs, batch_size={self.batch_size}, "
-            f"seed={self.seed}, group={self.group})"
+            f"seed={self.seed}, group={self.group}, cut={self.cut})"
         )
 
     def __len__(self) -> int:
@@ -337,13 +341,18 @@ def pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return _Rows(rows).padded(torch.arange(len(rows)))
 
 
-def encode(sentence: str, vocab: Vocab) -> list[int]:
-    """A sentence as word numbers.
+def encode(sentence: str, vocab: Vocab, cut: int | None = None) -> list[int]:
+    """A sentence as word numbers, its first `cut` words only if that is given.
 
     Raises:
-        ValueError: the sentence has no word.
+        ValueError: the sentence has no word, or more than `MAX_WORDS`.
     """
-    numbers = vocab.encode(tokenize(sentence))
-    if not numbers:
+    words = tokenize(sentence)[:cut]
+    if not words:
         raise ValueError(f"the sentence {sentence!r} has no word in it")
-    return numbers
+    if len(words) > MAX_WORDS:
+        raise ValueError(
+            f"a sentence of {len(words)} words; the longest that is taken has {MAX_WORDS}: "
+            f"{shorten(sentence)!r}"
+        )
+    return vocab.encode(words)

@@ -8,10 +8,8 @@ import torch
 from torch import Tensor
 
 from d2l_lite.data import Pair, encode, pad, shorten
-from d2l_lite.seq2seq import EncoderDecoder
+from d2l_lite.seq2seq import EncoderDecoder, IncrementalDecoder
 from d2l_lite.vocab import BOS, EOS, PAD, detokenize, tokenize
-
-MAX_WORDS = 500  # a longer source sentence is no sentence, and would take minutes
 
 
 class Translation(NamedTuple):
@@ -52,8 +50,8 @@ def translate(
         max_len: stop after this many words; by default twice the source words and ten more.
 
     Raises:
-        ValueError: an empty sentence, one of more than `MAX_WORDS` words, a number below 1, a model
-            without vocabularies, or a beam for a decoder that lacks `step` and `select`.
+        ValueError: an empty sentence, one of more than `data.MAX_WORDS` words, a number below 1,
+            a model without vocabularies, or a beam for a decoder that lacks `step` and `select`.
     """
     if isinstance(sentences, str):
         raise ValueError(f"give a list of sentences, not the one string {shorten(sentences)!r}")
@@ -62,7 +60,7 @@ def translate(
             raise ValueError(f"{name} must be at least 1, not {number}")
     decoder = _driven(model.decoder, beam)
     most = 1 if isinstance(decoder, _OneByOne) else batch_size
-    rows = [encode_source(model, sentence) for sentence in sentences]
+    rows = [_encode(model, sentence) for sentence in sentences]
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     found: dict[int, _Hypothesis] = {}
     with evaluating(model):
@@ -80,11 +78,13 @@ def forced_weights(
 
     `<eos>` is left out. None for a model without attention.
     """
+    if not isinstance(model.decoder, IncrementalDecoder):
+        return None  # nobody knows where its attention is
     found: list[Tensor] = []
     with evaluating(model):
         for start in range(0, len(pairs), batch_size):
             chunk = pairs[start : start + batch_size]
-            src, src_len = pad([encode_source(model, pair.source) for pair in chunk])
+            src, src_len = pad([_encode(model, pair.source) for pair in chunk])
             tgt, tgt_len = pad([[BOS, *encode(pair.target, model.tgt_vocab)] for pair in chunk])
             state = model.start(src.to(_device(model)), src_len.to(_device(model)))
             _, weights, _ = model.decoder.features(tgt.to(_device(model)), state)
@@ -101,27 +101,16 @@ def evaluating(model: EncoderDecoder) -> Iterator[None]:
     was_training = model.training
     model.eval()
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             yield
     finally:
         model.train(was_training)
 
 
-def encode_source(model: EncoderDecoder, sentence: str) -> list[int]:
-    """A source sentence as the model's word numbers.
-
-    Raises:
-        ValueError: as `translate`.
-    """
+def _encode(model: EncoderDecoder, sentence: str) -> list[int]:
     if model.src_vocab is None or model.tgt_vocab is None:
         raise ValueError("the model has no vocabularies; give them to EncoderDecoder")
-    numbers = encode(sentence, model.src_vocab)
-    if len(numbers) > MAX_WORDS:
-        raise ValueError(
-            f"a sentence of {len(numbers)} words; the longest that is translated has {MAX_WORDS}: "
-            f"{shorten(sentence)!r}"
-        )
-    return numbers
+    return encode(sentence, model.src_vocab)
 
 
 def _translation(model: EncoderDecoder, sentence: str, best: _Hypothesis) -> Translation:

@@ -35,11 +35,9 @@ def bleu(
     most = max(len(right) for right in references)
     streams = [[right[k] if k < len(right) else None for right in references] for k in range(most)]
     metric = BLEU(lowercase=True)
-    score = min(
-        metric.corpus_score(list(hypotheses), streams).score, 100.0
-    )  # not 100.00000000000004
+    score = metric.corpus_score(list(hypotheses), streams).score
     interval = _bootstrap(hypotheses, references, resamples) if resamples else None
-    return BleuScore(score, interval, str(metric.get_signature()))
+    return BleuScore(min(score, 100.0), interval, str(metric.get_signature()))
 
 
 def _bootstrap(

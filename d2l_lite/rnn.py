@@ -57,14 +57,7 @@ class RNNEncoder(Encoder):
             raise ValueError(f"two directions cannot share a hidden size of {hidden_size}")
         self.embedding = nn.Embedding(vocab_size, embed_size)
         self.dropout = nn.Dropout(dropout)
-        self.rnn = nn.LSTM(
-            embed_size,
-            hidden_size // directions,
-            num_layers,
-            batch_first=True,
-            dropout=dropout if num_layers > 1 else 0.0,
-            bidirectional=bidirectional,
-        )
+        self.rnn = _lstm(embed_size, hidden_size // directions, num_layers, dropout, bidirectional)
 
     def forward(self, src: Tensor, src_len: Tensor) -> tuple[Tensor, LSTMState]:
         """src (B, S), src_len (B,) -> outputs (B, S, H), last states (layers, B, H) twice.
@@ -121,13 +114,7 @@ class _LSTMDecoder(IncrementalDecoder):
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, embed_size)
         self.dropout = nn.Dropout(dropout)
-        self.rnn = nn.LSTM(
-            embed_size + context_in,
-            hidden_size,
-            num_layers,
-            batch_first=True,
-            dropout=dropout if num_layers > 1 else 0.0,
-        )
+        self.rnn = _lstm(embed_size + context_in, hidden_size, num_layers, dropout)
         width = embed_size if tied else hidden_size
         self.readout = nn.Identity()
         if tied or context_out:
@@ -296,6 +283,15 @@ def build_rnn(
     _check_choice("attention", attention, ATTENTIONS)
     layer = ATTENTIONS[attention](sizes["hidden_size"])
     return encoder, RNNAttentionDecoder(tgt_size, attention=layer, **sizes)
+
+
+def _lstm(
+    input_size: int, hidden_size: int, layers: int, dropout: float, bidirectional: bool = False
+) -> nn.LSTM:
+    """An LSTM, batch first; its dropout acts between layers and warns where there is one alone."""
+    between = dropout if layers > 1 else 0.0
+    sizes = (input_size, hidden_size, layers)
+    return nn.LSTM(*sizes, batch_first=True, dropout=between, bidirectional=bidirectional)
 
 
 def _check_choice(name: str, value: str, known: Iterable[str]) -> None:

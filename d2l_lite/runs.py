@@ -89,6 +89,7 @@ def check_saveable(folder: str | os.PathLike, model: EncoderDecoder) -> Path:
 def _write(path: Path, write: Callable[[Path], Any]) -> None:
     partial = path.with_name(path.name + ".part")
     write(partial)
+    partial.chmod(0o644)  # safetensors writes for its owner alone
     partial.replace(path)
 
 

@@ -62,7 +62,7 @@ class EncoderDecoder(nn.Module):
     """An encoder and a decoder as one model, with the vocabularies that it was made for.
 
     `model(src, tgt_in, src_len) -> (logits, state)`, shapes as in `Encoder` and `Decoder`.
-    The vocabularies may be left out by who needs neither `translate` nor `save_run`; `config`
+    The vocabularies may be left out by whoever needs neither `translate` nor `save_run`; `config`
     says how `build_model` would build the model again, None for one put together by hand.
     """
 
@@ -102,7 +102,8 @@ class EncoderDecoder(nn.Module):
         tgt_in, tgt_out = tgt[:, :-1], tgt[:, 1:]  # (B, T) each
         counted = length_mask(tgt_len - 1, tgt_out.shape[1])[:, 0]  # (B, T)
         state = self.start(src, src_len)
-        if isinstance(self.decoder, IncrementalDecoder):
+        # Only where `forward` is ours is it known to be no more than these two.
+        if getattr(type(self.decoder), "forward", None) is IncrementalDecoder.forward:
             features, _, _ = self.decoder.features(tgt_in, state)
             logits = self.decoder.output(features[counted])  # (words, V)
         else:

@@ -1,6 +1,5 @@
 """The training loop, with checkpoints that survive a kill, and the evaluation of a model."""
 
-import copy
 import hashlib
 import math
 import os
@@ -10,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from d2l_lite.data import Batch, Batches, Pair, normalize
-from d2l_lite.decoding import encode_source, evaluating, forced_weights, translate
+from d2l_lite.decoding import evaluating, forced_weights, translate
 from d2l_lite.metrics import alignment_error_rate, bleu, exact_match, perplexity
 from d2l_lite.runs import (
     CONFIG,
@@ -26,7 +25,7 @@ from d2l_lite.runs import (
     save_run,
     try_gpu,
 )
-from d2l_lite.seq2seq import EncoderDecoder, IncrementalDecoder
+from d2l_lite.seq2seq import EncoderDecoder
 from d2l_lite.vocab import tokenize
 
 
@@ -117,13 +116,15 @@ class _Trainer:
         self.device = torch.device(config.device) if config.device else try_gpu()
         self.history = History()
         model.to(self.device)
-        self.best = copy.deepcopy(model)
+        self.best = self._snapshot()
         self.optimizer = torch.optim.Adam(model.parameters(), lr=config.lr)
         self.steps = config.epochs * len(batches)
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
         torch.manual_seed(config.seed)
-        for pair in valid:
-            encode_source(model, pair.source)  # whatever is wrong with it is said now
+        if not self.steps:
+            raise ValueError("no batches to train on")
+        if valid:
+            Batches(valid, model.src_vocab, model.tgt_vocab)  # whatever is wrong is said now
         if config.folder is not None:
             self.folder = check_saveable(config.folder, model)
             self._open_folder()
@@ -140,14 +141,18 @@ class _Trainer:
 
     def run(self) -> History:
         first = len(self.history)
-        done, hidden = first * len(self.batches), not self.config.progress
-        with tqdm(total=self.steps, initial=done, disable=hidden, unit="batch") as bar:
+        done = first * len(self.batches)
+        hidden = {} if self.config.progress else {"disable": True}  # else $TQDM_DISABLE decides
+        with tqdm(total=self.steps, initial=done, unit="batch", **hidden) as bar:
             for epoch in range(first, self.config.epochs):
                 self.history.append(self._epoch(epoch, bar))
                 self._keep()
-        self.model.load_state_dict(self.best.state_dict())
+        self.model.load_state_dict(self.best)
         self.model.eval()
         return self.history
+
+    def _snapshot(self) -> dict[str, Tensor]:
+        return {name: part.detach().clone() for name, part in self.model.state_dict().items()}
 
     def _epoch(self, epoch: int, bar: tqdm) -> dict[str, Any]:
         bar.set_description(f"epoch {epoch + 1}/{self.config.epochs}")
@@ -163,6 +168,8 @@ class _Trainer:
             bar.set_postfix_str(f"loss {total / words:.3f}, {speed:,.0f} words/s", refresh=False)
             bar.update()
         seconds = time.perf_counter() - start
+        if not all(weight.isfinite().all() for weight in self.model.parameters()):
+            self._give_up(f"a weight is not finite after epoch {epoch + 1}")
         scores = evaluate(self.model, self.valid, resamples=0) if self.valid else {}
         return {
             "epoch": epoch + 1,
@@ -180,8 +187,9 @@ class _Trainer:
         self.optimizer.zero_grad()
         (summed / count).backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip).item()
-        if not (math.isfinite(value) and math.isfinite(norm)):
-            self._give_up(f"the loss is {value} and its gradient's norm {norm} at {where}")
+        for name, number in (("loss", value), ("gradient's norm", norm)):
+            if not math.isfinite(number):
+                self._give_up(f"the {name} is {number} at {where}")
         self.optimizer.step()
         self.scheduler.step()
         return value, words
@@ -199,25 +207,27 @@ class _Trainer:
         """Remember the best weights; in a folder, write down all that a later start needs."""
         losses = self.history["valid_loss"]
         if not self.valid or losses[-1] == min(losses):
-            self.best.load_state_dict(self.model.state_dict())
+            self.best = self._snapshot()
         if self.config.folder is None:
             return
+        last = self._snapshot()
         about = {**(self.config.about or {}), "training": self._settings()}
-        save_run(self.folder, self.best, self.history, about)
+        self.model.load_state_dict(self.best)
+        save_run(self.folder, self.model, self.history, about)
+        self.model.load_state_dict(last)
         if len(self.history) == self.config.epochs:
             (self.folder / RESUME).unlink(missing_ok=True)
             return
         checkpoint = {
             "settings": self._settings(),
             "history": list(self.history),
+            "model": last,
+            "best": self.best,
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
             "random": torch.get_rng_state(),
         }
-        states = {name: part.state_dict() for name, part in self._parts().items()}
-        save_checkpoint(self.folder, checkpoint | states)
-
-    def _parts(self) -> dict[str, Any]:
-        names = ("model", "best", "optimizer", "scheduler")
-        return {name: getattr(self, name) for name in names}
+        save_checkpoint(self.folder, checkpoint)
 
     def _settings(self) -> dict[str, Any]:
         """What must be the same for a run to be of this training."""
@@ -243,7 +253,7 @@ class _Trainer:
             self._go_back_to(checkpoint)
         elif len(run.history) == self.config.epochs:
             self.history.extend(run.history)
-            self.best.load_state_dict(run.model.state_dict())
+            self.best = run.model.to(self.device).state_dict()
         # Otherwise it was killed while the first checkpoint was written: begin at the beginning.
 
     def _compare(self, then: dict[str, Any]) -> None:
@@ -256,8 +266,11 @@ class _Trainer:
     def _go_back_to(self, checkpoint: dict[str, Any]) -> None:
         try:
             self._compare(checkpoint["settings"])
-            for name, part in self._parts().items():
-                part.load_state_dict(checkpoint[name])
+            self.model.load_state_dict(checkpoint["best"])
+            self.best = self._snapshot()
+            self.model.load_state_dict(checkpoint["model"])
+            self.optimizer.load_state_dict(checkpoint["optimizer"])
+            self.scheduler.load_state_dict(checkpoint["scheduler"])
             self.history.extend(checkpoint["history"])
             torch.set_rng_state(checkpoint["random"].cpu())
         except (KeyError, TypeError, AttributeError, RuntimeError) as error:
@@ -312,9 +325,7 @@ def evaluate(
 
 def _aer(model: EncoderDecoder, pairs: Sequence[Pair]) -> float | None:
     gold = [pair for pair in pairs if pair.alignment is not None]
-    if not gold or not isinstance(model.decoder, IncrementalDecoder):
-        return None
-    weights = forced_weights(model, gold)
+    weights = forced_weights(model, gold) if gold else None
     if weights is None:
         return None
     return alignment_error_rate(

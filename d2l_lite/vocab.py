@@ -23,7 +23,9 @@ _PRONOUN = (
     r"-(?:t-)?(?:je|tu|ils?|elles?|on|nous|vous|ce|moi|toi|lui|leur|les?|la|là|ci|y|en)(?!\w)"
 )
 _IDEOGRAPH = r"[\u3040-\u30ff\u3400-\u9fff]"
-_LETTER = r"[^\W\u3040-\u30ff\u3400-\u9fff]"
+# In many scripts (Hindi, Thai, vocalised Arabic) a letter carries marks, which are not \\w.
+_MARKS = "".join(chr(c) for c in range(0x300, 0x10000) if unicodedata.category(chr(c))[0] == "M")
+_LETTER = rf"[^\W\u3040-\u30ff\u3400-\u9fff][{_MARKS}]*"
 # A word may hold an apostrophe or a hyphen (aujourd'hui, peut-être), but not one that begins a
 # clitic or a pronoun; and it ends before n't.
 _WORD = (

@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -52,8 +53,8 @@ EXPERIMENTS = {
 
 def main() -> None:
     if "--again" in sys.argv[1:]:
-        for folder in RUNS.glob("fra-eng-*"):
-            shutil.rmtree(folder)
+        for name, seed in product(EXPERIMENTS, SEEDS):
+            shutil.rmtree(folder_of(name, seed), ignore_errors=True)
         if RECORDS.exists():
             RECORDS.replace(RECORDS.with_suffix(".old.jsonl"))
     done = read_records()
@@ -110,6 +111,10 @@ def read_records() -> set[tuple[str, int]]:
     return done
 
 
+def folder_of(name: str, seed: int) -> Path:
+    return RUNS / f"fra-eng-{name}-{seed}"
+
+
 def run(name: str, seed: int, split: d2l.Split) -> dict:
     """Train and score one model."""
     settings = EXPERIMENTS[name]
@@ -120,7 +125,7 @@ def run(name: str, seed: int, split: d2l.Split) -> dict:
     config = d2l.TrainConfig(
         **settings["training"],
         seed=seed,
-        folder=RUNS / f"fra-eng-{name}-{seed}",
+        folder=folder_of(name, seed),
         resume=True,
         about={"data": "fra-eng", "num_examples": LINES, "seed": seed},
     )
@@ -152,7 +157,7 @@ def unseen_targets(split: d2l.Split) -> list[d2l.Pair]:
 
 def ship() -> None:
     """Put the first seed's model into the book, in half precision."""
-    model, config, history = d2l.load_run(RUNS / "fra-eng-rnn-attention-0")
+    model, config, history = d2l.load_run(folder_of("rnn-attention", 0))
     d2l.save_run(SHIPPED, model, history, config["about"], torch.float16)
 
 

@@ -336,10 +336,18 @@ def test_cut_truncates_rows_as_the_source_text_does():
     assert (batch.src_len.item(), batch.tgt_len.item()) == (4, 4)
 
 
-def test_one_sentence_of_10_000_words_does_not_widen_the_other_batches():
-    lengths = [(3, 3)] * 200 + [(10_000, 10_000)]
-    batches = Batches(numbered(lengths), VOCAB, VOCAB, batch_size=8)
-    assert sorted(batch.src.shape[1] for batch in batches)[-2:] == [3, 10_000]
+def test_one_long_sentence_does_not_widen_the_other_batches():
+    batches = Batches(numbered([(3, 3)] * 200 + [(500, 500)]), VOCAB, VOCAB, batch_size=8)
+    assert sorted(batch.src.shape[1] for batch in batches)[-2:] == [3, 500]
+
+
+@pytest.mark.parametrize("lengths", [(10_000, 3), (3, 10_000)])
+def test_a_sentence_of_10_000_words_is_refused_unless_it_is_cut(lengths):
+    with pytest.raises(ValueError, match=r"10000 words; .* 500: 'w"):
+        Batches(numbered([lengths]), VOCAB, VOCAB)
+    (batch,) = Batches(numbered([lengths]), VOCAB, VOCAB, cut=10)
+    assert batch.src.shape[1] <= 10
+    assert batch.tgt.shape[1] <= 10
 
 
 def test_unknown_words_are_numbered_as_unknown():

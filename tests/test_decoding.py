@@ -22,7 +22,7 @@ from d2l_lite import (
     forced_weights,
     translate,
 )
-from d2l_lite.decoding import MAX_WORDS
+from d2l_lite.data import MAX_WORDS
 
 QUERIES = ("before", "after")
 SENTENCES = [pair.source for pair in PAIRS[::8]]

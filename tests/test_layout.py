@@ -37,7 +37,7 @@ ORDER = list(MAY_IMPORT)
 SUBPACKAGES = {"minifra", "figures", "exercises"}
 MODEL_CODE = ("attention", "seq2seq", "rnn", "conv", "transformer", "models")
 FUNCTION_LINES, MODULE_LINES = 30, 250
-PLAIN_LINES, ALL_LINES = 1650, 2800  # plain: all modules that are one file; about 1,500 is the aim
+PLAIN_LINES, ALL_LINES = 1700, 2800  # plain: all modules that are one file; the aim is 1,500
 
 
 def module_of(path):

@@ -586,3 +586,21 @@ def test_mean_loss_does_not_depend_on_the_batches(batch_size, training):
 
 def test_try_gpu_gives_a_device_that_works():
     assert torch.ones(2, device=try_gpu()).sum().item() == 2
+
+
+def test_a_step_that_ends_an_epoch_and_breaks_the_weights_is_not_kept(tmp_path):
+    """With one batch an epoch, every step is an epoch's last: nothing must pass unseen."""
+    model = small_model()
+    whole = Batches(PAIRS[:4], *VOCABS, batch_size=4)
+    with pytest.raises(FloatingPointError, match=r"after epoch 1|step 1 of epoch 2"):
+        fit(model, whole, TrainConfig(epochs=3, lr=3e37, schedule="constant", folder=tmp_path))
+    assert not (tmp_path / "model.safetensors").exists() or all(
+        weight.isfinite().all() for weight in load_run(tmp_path).model.parameters()
+    )
+
+
+def test_a_model_that_keeps_its_weights_on_itself_can_be_trained():
+    model = plain_model()
+    batch = Batches(PAIRS[:8], *VOCABS, batch_size=8)
+    model.decoder.seen = model.loss(next(iter(batch)))[0]  # a tensor of the graph, as D2L keeps it
+    assert len(fit(model, batch, TrainConfig(epochs=1, device="cpu"))) == 1
