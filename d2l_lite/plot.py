@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
@@ -131,20 +132,27 @@ def curves(
     if not series or not all(map(len, series.values())):
         raise ValueError("nothing to draw: a series is empty, or there is none")
     ax = plt.subplots()[1] if ax is None else ax
+    lines: list[Line2D] = []
     for name, values in series.items():
         places = range(1, len(values) + 1) if x is None else x
         if len(places) != len(values):
             raise ValueError(f"{name!r} has {len(values)} values for {len(places)} places on x")
-        (line,) = ax.plot(places, values, marker="o", markersize=3, label=name)
-        ax.annotate(
-            name,
-            (places[-1], values[-1]),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            color=line.get_color(),
-        )
+        lines += ax.plot(places, values, marker="o", markersize=3, label=name)
+    _label_ends(ax, lines)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if x is None:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return ax
+
+
+def _label_ends(ax: Axes, lines: list[Line2D]) -> None:
+    """Write each line's name behind its last point; names that would touch are moved apart."""
+    low, high = ax.dataLim.intervaly
+    points = 200 / ((high - low) or 1)  # about so many points of height has one unit of y
+    free = -np.inf
+    for line in sorted(lines, key=lambda line: line.get_ydata()[-1]):
+        x, y = line.get_xdata()[-1], line.get_ydata()[-1]
+        shift = max(0.0, free - y * points)
+        free = y * points + shift + 11
+        style = {"color": line.get_color(), "va": "center", "textcoords": "offset points"}
+        ax.annotate(line.get_label(), (x, y), xytext=(6, shift), **style)
