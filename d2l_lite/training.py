@@ -171,6 +171,8 @@ class _Trainer:
         if not all(weight.isfinite().all() for weight in self.model.parameters()):
             self._give_up(f"a weight is not finite after epoch {epoch + 1}")
         scores = evaluate(self.model, self.valid, resamples=0) if self.valid else {}
+        if not math.isfinite(scores.get("loss", 0.0)):
+            self._give_up(f"the validation loss is {scores['loss']} after epoch {epoch + 1}")
         return {
             "epoch": epoch + 1,
             "seconds": round(seconds, 3),
