@@ -86,8 +86,8 @@ def forced_weights(
             chunk = pairs[start : start + batch_size]
             src, src_len = pad([_encode(model, pair.source) for pair in chunk])
             tgt, tgt_len = pad([[BOS, *encode(pair.target, model.tgt_vocab)] for pair in chunk])
-            state = model.start(src.to(_device(model)), src_len.to(_device(model)))
-            _, weights, _ = model.decoder.features(tgt.to(_device(model)), state)
+            state = model.start(src.to(model.device), src_len.to(model.device))
+            _, weights, _ = model.decoder.features(tgt.to(model.device), state)
             if weights is None:
                 return None
             sizes = zip(weights.cpu(), tgt_len - 1, src_len, strict=True)
@@ -118,10 +118,6 @@ def _translation(model: EncoderDecoder, sentence: str, best: _Hypothesis) -> Tra
     unknown = [word for word in source if word not in model.src_vocab]
     words = model.tgt_vocab.decode(best.words)
     return Translation(source, words, best.score, best.weights, unknown)
-
-
-def _device(model: EncoderDecoder) -> torch.device:
-    return next(model.parameters()).device
 
 
 class _OneByOne:
@@ -159,7 +155,7 @@ class _Search:
 
     def run(self, rows: list[list[int]], max_len: int | None) -> list[_Hypothesis]:
         """The best hypothesis for each source row."""
-        device = _device(self.model)
+        device = self.model.device
         src, src_len = (tensor.to(device) for tensor in pad(rows))
         self.lengths = [len(row) for row in rows]
         self.limits = [max_len or 2 * length + 10 for length in self.lengths]

@@ -102,14 +102,14 @@ class _LSTMDecoder(IncrementalDecoder):
 
     def __init__(
         self,
-        vocab_size,
-        embed_size,
-        hidden_size,
-        num_layers,
-        dropout,
-        tied,
-        context_in,
-        context_out,
+        vocab_size: int,
+        embed_size: int,
+        hidden_size: int,
+        num_layers: int,
+        dropout: float,
+        tied: bool,
+        context_in: int,
+        context_out: int,
     ):
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, embed_size)
@@ -288,7 +288,7 @@ def build_rnn(
 def _lstm(
     input_size: int, hidden_size: int, layers: int, dropout: float, bidirectional: bool = False
 ) -> nn.LSTM:
-    """An LSTM, batch first; its dropout acts between layers and warns where there is one alone."""
+    """An LSTM, batch first. PyTorch drops out between layers, and warns where there is only one."""
     between = dropout if layers > 1 else 0.0
     sizes = (input_size, hidden_size, layers)
     return nn.LSTM(*sizes, batch_first=True, dropout=between, bidirectional=bidirectional)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -77,6 +78,11 @@ class EncoderDecoder(nn.Module):
 
     def forward(self, src: Tensor, tgt_in: Tensor, src_len: Tensor) -> tuple[Tensor, Any]:
         return self.decoder(tgt_in, self.start(src, src_len))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
 
     def start(self, src: Tensor, src_len: Tensor) -> Any:
         """The decoder's state before the first word of each translation."""

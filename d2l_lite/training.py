@@ -248,12 +248,13 @@ class _Trainer:
             return  # no epoch was finished: begin at the beginning
         if not self.config.resume:
             raise FileExistsError(f"{self.folder} holds a run: resume it, or take another folder")
-        run = load_run(self.folder)
-        self._compare(run.config["about"].get("training") or {})
         checkpoint = load_checkpoint(self.folder, self.device)
         if checkpoint is not None:
             self._go_back_to(checkpoint)
-        elif len(run.history) == self.config.epochs:
+            return
+        run = load_run(self.folder)
+        self._compare(run.config["about"].get("training") or {})
+        if len(run.history) == self.config.epochs:
             self.history.extend(run.history)
             self.best = run.model.to(self.device).state_dict()
         # Otherwise it was killed while the first checkpoint was written: begin at the beginning.
@@ -282,10 +283,9 @@ class _Trainer:
 
 def mean_loss(model: EncoderDecoder, pairs: Sequence[Pair], batch_size: int = 128) -> float:
     """Teacher-forced cross-entropy in nats a target word, `<eos>` counted, without dropout."""
-    device = next(model.parameters()).device
     batches = Batches(pairs, model.src_vocab, model.tgt_vocab, batch_size)
     with evaluating(model):
-        losses = [model.loss(batch.to(device)) for batch in batches]
+        losses = [model.loss(batch.to(model.device)) for batch in batches]
     return sum(loss.item() for loss, _ in losses) / sum(int(count) for _, count in losses)
 
 

@@ -136,7 +136,7 @@ def run(name: str, seed: int, split: d2l.Split) -> dict:
         "config": {**model.config, "batch_size": settings["batch_size"], **settings["training"]},
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "device": str(next(model.parameters()).device),
+        "device": str(model.device),
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "seconds": sum(history["seconds"]),
         "history": list(history),
