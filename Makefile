@@ -33,7 +33,8 @@ lint: $(READY)
 lab: $(READY) ## open the notebooks in JupyterLab
 	@$(PY) -m jupyterlab --notebook-dir=notebooks
 
-results: $(READY) ## make up for missing recorded runs on fra-eng (AGAIN=1: all anew)
+results: $(READY) ## make up for missing recorded runs (AGAIN=1: all anew, about an hour)
+	@$(PY) experiments/mini_fra.py $(if $(AGAIN),--again)
 	@$(PY) experiments/fra_eng.py $(if $(AGAIN),--again)
 
 clean: ## remove what was built, and keep .venv and node_modules

@@ -15,6 +15,7 @@ from collections import Counter
 from itertools import product
 from pathlib import Path
 
+import records
 import torch
 
 import d2l_lite as d2l
@@ -52,26 +53,19 @@ EXPERIMENTS = {
 
 
 def main() -> None:
-    if "--again" in sys.argv[1:]:
-        for name, seed in product(EXPERIMENTS, SEEDS):
-            shutil.rmtree(folder_of(name, seed), ignore_errors=True)
-        if RECORDS.exists():
-            RECORDS.replace(RECORDS.with_suffix(".old.jsonl"))
-    done = read_records()
     pairs = d2l.load_pairs("fra-eng")
     CORPUS.write_text(json.dumps(corpus_facts(pairs), indent=1) + "\n", encoding="utf-8")
     split = d2l.split_pairs(pairs[:LINES])
-    for name in EXPERIMENTS:
-        for seed in SEEDS:
-            if (name, seed) in done:
-                print(f"{name}, seed {seed}: recorded already")
-                continue
-            record = run(name, seed, split)
-            if (name, seed) == ("rnn-attention", 0):
-                ship()
-            with RECORDS.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
-            print(f"{name}, seed {seed}: BLEU {record['scores']['bleu']:.1f}")
+    again = "--again" in sys.argv[1:]
+    if again:
+        for name, seed in product(EXPERIMENTS, SEEDS):
+            shutil.rmtree(folder_of(name, seed), ignore_errors=True)
+    for name, seed in records.missing(RECORDS, EXPERIMENTS, SEEDS, again):
+        record = run(name, seed, split)
+        if (name, seed) == ("rnn-attention", 0):
+            ship()
+        records.append(RECORDS, record)
+        print(f"{name}, seed {seed}: BLEU {record['scores']['bleu']:.1f}")
 
 
 def corpus_facts(pairs: list[d2l.Pair]) -> dict:
@@ -92,23 +86,6 @@ def corpus_facts(pairs: list[d2l.Pair]) -> dict:
         "first_lines_mean_length": sum(lengths) / len(lengths),
         "first_lines_most_translated": [most, times],
     }
-
-
-def read_records() -> set[tuple[str, int]]:
-    """Which runs are recorded.
-
-    Raises:
-        ValueError: a line is damaged; nothing is changed.
-    """
-    done = set()
-    lines = RECORDS.read_text(encoding="utf-8").splitlines() if RECORDS.exists() else []
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
-            done.add((record["name"], record["seed"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"line {number} of {RECORDS} is damaged: {error}") from None
-    return done
 
 
 def folder_of(name: str, seed: int) -> Path:

@@ -1,0 +1,42 @@
+"""Recorded runs: a JSON Lines file with one line a finished run."""
+
+import json
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+
+def read(path: Path) -> list[dict]:
+    """All records of a file, or none where there is no file.
+
+    Raises:
+        ValueError: a line is damaged; nothing is changed.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+            record["name"], record["seed"]  # what every record must say
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"line {number} of {path} is damaged: {error}") from None
+        found.append(record)
+    return found
+
+
+def missing(path: Path, names, seeds, again: bool = False) -> Iterator[tuple[str, int]]:
+    """The runs that have no record yet; with `again` all of them, the old file put aside."""
+    if again and path.exists():
+        path.replace(path.with_suffix(".old.jsonl"))
+    done = {(record["name"], record["seed"]) for record in read(path)}
+    for name, seed in product(names, seeds):
+        if (name, seed) in done:
+            print(f"{name}, seed {seed}: recorded already")
+        else:
+            yield name, seed
+
+
+def append(path: Path, record: dict) -> None:
+    """Add a record as a line of its own."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
