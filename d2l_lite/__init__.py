@@ -13,7 +13,7 @@ from d2l_lite.attention import (
 )
 from d2l_lite.seq2seq import Decoder, Encoder, EncoderDecoder, IncrementalDecoder
 from d2l_lite.metrics import alignment_error_rate, bleu, exact_match, perplexity
-from d2l_lite.plot import curves, heatmap, use_style
+from d2l_lite.plot import ROLES, curves, heatmap, use_style
 from d2l_lite.data import (
     Batch,
     Batches,

@@ -11,7 +11,15 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 INK = "#334155"  # words and axes
-COLOURS = ("#2563eb", "#d97706", "#0f766e", "#be185d", "#6d28d9", "#64748b")
+# What a colour means, in every figure, heatmap and drawing of the book.
+ROLES = {
+    "weight": "#2563eb",  # scores and weights; a model that attends
+    "query": "#d97706",  # the decoder's side
+    "key": "#0f766e",  # the encoder's side
+    "context": "#be185d",  # what attention gives back; a model with a fixed context
+    "value": "#6d28d9",
+    "plain": "#64748b",  # all else
+}
 HEAT = "Blues"  # from 0, white, to 1, dark
 
 
@@ -34,7 +42,7 @@ def use_style() -> None:
             "text.color": INK,
             "xtick.color": INK,
             "ytick.color": INK,
-            "axes.prop_cycle": plt.cycler(color=COLOURS),
+            "axes.prop_cycle": plt.cycler(color=list(ROLES.values())),
             "figure.constrained_layout.use": True,
         },
     )

@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 from torch.testing import assert_close
 
 from d2l_lite import curves, heatmap, use_style
-from d2l_lite.plot import COLOURS
+from d2l_lite.plot import ROLES
 
 SOURCE, TARGET = ["i", "won", "!"], ["j'", "ai", "gagné", "!"]
 
@@ -167,7 +167,7 @@ def test_the_style_holds_for_what_comes_after_it():
         use_style()
         ax = curves({name: [1, 2] for name in "abc"})
         ax.figure.canvas.draw()
-        assert [to_hex(line.get_color()) for line in ax.lines] == list(COLOURS[:3])
+        assert [to_hex(line.get_color()) for line in ax.lines] == list(ROLES.values())[:3]
         assert not ax.spines["top"].get_visible()
         heatmap(weights(), SOURCE, TARGET).figure.canvas.draw()
 
