@@ -12,8 +12,9 @@ import shutil
 import sys
 import time
 from collections import Counter
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
+from statistics import mean
 
 import records
 import torch
@@ -69,22 +70,54 @@ def main() -> None:
 
 
 def corpus_facts(pairs: list[d2l.Pair]) -> dict:
-    """What the book says about the corpus: sizes, repeated sources, what a random split leaks."""
+    """What the book says about the corpus, whole and in its first lines (the text's)."""
     sources = [d2l.normalize(pair.source) for pair in pairs]
     counts = Counter(sources)
-    shuffled = random.Random(0).sample(sources, len(sources))
-    tenth = len(shuffled) // 10
-    test, trained = shuffled[:tenth], set(shuffled[tenth:])
-    lengths = [len(source.split()) for source in sources[:LINES]]
-    most, times = Counter(sources[:LINES]).most_common(1)[0]
+    lengths = [len(source.split()) for source in sources]
+    ends = [len(pairs) * part // 100 for part in range(101)]
+    first = lengths[:LINES]
     return {
         "pairs": len(pairs),
         "share_with_repeated_source": sum(counts[source] > 1 for source in sources) / len(pairs),
-        "random_split_leak": sum(source in trained for source in test) / len(test),
+        "lines_of_a_source": dict(sorted(Counter(counts.values()).items())),
+        "random_split_leak": random_leak(sources, 0.1),
+        "random_split_leaks": {share: random_leak(sources, share) for share in (0.02, 0.05, 0.1)},
+        "mean_lengths": [round(mean(lengths[a:b]), 2) for a, b in pairwise(ends)],
+        "lost_ends": {"first lines": lost_ends(pairs[:LINES]), "all": lost_ends(pairs)},
         "first_lines": LINES,
-        "first_lines_longest": max(lengths),
-        "first_lines_mean_length": sum(lengths) / len(lengths),
-        "first_lines_most_translated": [most, times],
+        "first_lines_longest": max(first),
+        "first_lines_mean_length": mean(first),
+        "first_lines_most_translated": Counter(sources[:LINES]).most_common(1)[0],
+        **word_facts(d2l.split_pairs(pairs[:LINES])),
+    }
+
+
+def random_leak(sources: list[str], share: float) -> float:
+    """The share of a random test part whose sentences are also in training."""
+    shuffled = random.Random(0).sample(sources, len(sources))
+    size = int(share * len(shuffled))
+    trained = set(shuffled[size:])
+    return sum(source in trained for source in shuffled[:size]) / size
+
+
+def lost_ends(pairs: list[d2l.Pair], size: int = 10) -> float:
+    """The share of targets that lose their `<eos>` in a row of `size` tokens."""
+    return sum(len(d2l.tokenize(pair.target)) + 2 > size for pair in pairs) / len(pairs)
+
+
+def word_facts(split: d2l.Split) -> dict:
+    """How often the source words of the training part occur, and which of the test part do not."""
+    train = Counter(word for pair in split.train for word in d2l.tokenize(pair.source))
+    test = [word for pair in split.test for word in d2l.tokenize(pair.source)]
+    counts = sorted(train.values(), reverse=True)
+    ranks = sorted({round(len(counts) ** (step / 60)) for step in range(61)})
+    return {
+        "words": len(train),
+        "words_once": counts.count(1),
+        "count_at_rank": {rank: counts[rank - 1] for rank in ranks},
+        "unknown_in_test": {
+            least: sum(train[word] < least for word in test) / len(test) for least in (1, 2, 3, 5)
+        },
     }
 
 
