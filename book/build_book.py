@@ -41,7 +41,7 @@ def digest(notebook):
     files = [notebook, ROOT / "requirements.txt"]
     for folder in INPUTS:
         files += sorted(p for p in (ROOT / folder).rglob("*") if p.is_file())
-    corpus = os.environ.get("D2L_LITE_DATA", "")  # chapter 6 trains on it where it is at hand
+    corpus = os.environ.get("D2L_LITE_DATA", "")  # some chapters use it where it is at hand
     total = hashlib.sha256((sys.version + corpus).encode())
     for file in files:
         if "__pycache__" not in file.parts:

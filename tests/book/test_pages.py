@@ -120,6 +120,19 @@ def test_pictures_have_words_beside_them(site):
             assert drawing.find("title") or drawing.get("aria-label"), page.name
 
 
+def test_drawings_stand_in_the_pages_and_all_are_used(site):
+    """As inline SVG, so that they follow the page's colours; none is left as a file to load."""
+    names = {path.stem for path in (ROOT / "book" / "figures").glob("*.svg")}
+    used = set()
+    for page in pages(site):
+        for drawing in parsed(page).select("svg[data-drawing]"):
+            used.add(drawing["data-drawing"])
+            assert len(drawing["aria-label"].split()) >= 6, f"{page.name}: {drawing['aria-label']}"
+            assert drawing.find_parent("figure").find("figcaption"), page.name
+    assert len(names) == 11 and used == names
+    assert not names & {path.stem for path in site.glob("_images/*")}
+
+
 def test_figures_that_cells_draw_have_caption_and_alt(site):
     for page in chapters(site):
         for image in parsed(page).select(".cell_output img"):
