@@ -33,7 +33,7 @@ def check_repairs(prediction: dict) -> Right:
     torch.manual_seed(1)
     s, t, v = torch.randn(5, 1, 8), torch.randn(1, 6, 8), torch.randn(8)
     names = {"s": s, "t": t, "relu": torch.relu, "tanh": torch.tanh}
-    sums = "Multiply out: does some part of the score hold both s and t?"
+    sums = "Does some part of the score hold both s and t, and not one plus the other?"
     hints = dict.fromkeys(["s + t + 1", "s * t", "2 * s + t", "tanh(s) + tanh(t)"], sums)
     hints["relu(s + t)"] = "Is it a straight line, or does it bend?"
     weights = {name: (eval(name, names) @ v).softmax(dim=-1) for name in hints}

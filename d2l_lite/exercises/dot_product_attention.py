@@ -17,7 +17,7 @@ def check_changes(prediction: dict) -> Right:
         "multiply the query by 2": ((2 * q, k, v), "What becomes of differences of scores?"),
         "shuffle keys and values in the same way": (shuffled, "Does the order of a sum matter?"),
         "add 5 to every value": ((q, k, v + 5), "The weights stay; what do they sum to?"),
-        "append one more key, and hide it": (hidden, "Which weight has a hidden position?"),
+        "append one more key, and hide it": (hidden, "What weight does a hidden position get?"),
     }
     layer = ScaledDotAttention()
     old, truth = layer(q, k, v)[0], {}
@@ -41,6 +41,7 @@ def check_gradient(function) -> Right:
         "The sign: a value above the average pulls its score up.": lambda b, v: -right(b, v),
         "A word with little weight matters little.": lambda b, v: right(b, v) / b,
         "A row has an average of its own: `[:, None]`.": lambda b, v: b * (v - b @ v),
+        "The average is weighted, with the row's own weights.": lambda b, v: b * (v - v.mean()),
     }
     torch.manual_seed(1)
     small = torch.tensor([[0.5, 0.5], [0.2, 0.8]]), torch.tensor([0.0, 10.0])
@@ -86,7 +87,10 @@ def check_padding_test(test) -> Right:
     if not all(isinstance(verdict, bool) for verdict in verdicts):
         raise WrongAnswer(f"True or False is wanted, not {verdicts[0]!r}.")
     if verdicts[0]:
-        raise WrongAnswer("It accuses a layer that is right. Are the new positions hidden?")
+        raise WrongAnswer(
+            "It accuses a layer that is right. Are the new positions hidden? And are contexts "
+            "compared? Weights have another shape."
+        )
     if not verdicts[1]:
         raise WrongAnswer(
             "It does not see the fault. Keys that are all equal get equal scores, whatever they "

@@ -41,9 +41,9 @@ WRONG = {
         (SHAPES | {"context": (2, 3, 6)}, "weighted sum"),
     ],
     "check_repairs": [
-        (REPAIRS | {"s + t + 1": True}, "Multiply out"),
+        (REPAIRS | {"s + t + 1": True}, "hold both s and t"),
         (REPAIRS | {"s * t": False}, "both s and t"),
-        (REPAIRS | {"tanh(s) + tanh(t)": True}, "Multiply out"),
+        (REPAIRS | {"tanh(s) + tanh(t)": True}, "hold both s and t"),
         (REPAIRS | {"relu(s + t)": False}, "does it bend"),
     ],
     "check_frugal": [

@@ -43,10 +43,10 @@ WRONG = {
     ],
     "check_gradient": [
         (lambda b, v: b * v, "distance from the average"),
+        (lambda b, v: b * (v - v.mean()), "average is weighted"),
         (lambda b, v: b * ((b @ v)[:, None] - v), "The sign"),
         (lambda b, v: v - (b @ v)[:, None], "little weight"),
         (lambda b, v: b * (v - b @ v), "average of its own"),
-        (lambda b, v: b * (v - v.mean()), "numbers differ"),
         (lambda b, v: b.mul_(v - (b @ v)[:, None]), "in place"),
     ],
     "check_cosine": [
