@@ -20,6 +20,7 @@ ROLES = {
     "value": "#6d28d9",
     "plain": "#64748b",  # all else
 }
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))  # beside the colours
 HEAT = "Blues"  # from 0, white, to 1, dark
 
 
@@ -128,18 +129,21 @@ def curves(
     x: Sequence[float] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Lines over the same x axis, each with its name at its end.
+    """Lines over the same x axis, each with its name at its end and a style of its own.
 
     Args:
         series: name -> values.
         x: where the values stand; 1, 2, … by default.
+        ax: where to draw, with the colours and line styles set there.
 
     Raises:
         ValueError: no series, or one whose length differs from that of `x`.
     """
     if not series or not all(map(len, series.values())):
         raise ValueError("nothing to draw: a series is empty, or there is none")
-    ax = plt.subplots()[1] if ax is None else ax
+    if ax is None:
+        ax = plt.subplots()[1]
+        ax.set_prop_cycle(color=list(ROLES.values()), linestyle=LINES)
     lines: list[Line2D] = []
     for name, values in series.items():
         places = range(1, len(values) + 1) if x is None else x

@@ -41,7 +41,9 @@ def check_forward(function) -> Right:
     if isinstance(result, torch.Tensor) and result.shape == right.shape:
         for step in range(tgt_in.shape[1]):
             if not torch.allclose(result[:, step], right[:, step], atol=1e-5):
-                why = "Does each step ask anew?" if step else "Already the first query is another."
+                why = (
+                    "Does each step ask anew?" if step else "Is it the query, the mask, the order?"
+                )
                 raise WrongAnswer(f"The logits of step {step + 1} are not the decoder's. {why}")
     return check_function(lambda *_: result, lambda *_: right, [(tgt_in,)], praise="Mended.")
 
@@ -79,6 +81,8 @@ def check_from_zeros(function) -> Right:
         raise WrongAnswer("It changes its input in place.")
     if not torch.equal(cut.values, state.values) or cut.keys is not state.keys:
         raise WrongAnswer("Values and keys should stay: the source is still attended to.")
+    if not isinstance(cut.lstm, tuple) or len(cut.lstm) != 2:
+        raise WrongAnswer("`lstm` should be a pair of tensors: hidden state and memory cell.")
     for part, name in zip(cut.lstm, ("hidden state", "memory cell"), strict=True):
         if part.shape != before[0].shape or part.any():
             raise WrongAnswer(f"The {name} should be zeros, {tuple(before[0].shape)}.")

@@ -50,12 +50,13 @@ def check_loss_numbers(answer: dict) -> Right:
     return check_prediction(answer, truth, hints, 0.01, "These numbers tell much.")
 
 
-def _search(sentence: str, feed: bool = True, carry: bool = True, stop: bool = True) -> list[str]:
-    """Greedy search of at most 20 words; without one of the three it makes a mistake."""
+def _search(sentence: str, first=BOS, feed=True, carry=True, stop=True) -> list[str]:
+    """Greedy search of at most 20 words; with another first token, or without one of the three
+    things, it makes a mistake."""
     model, _ = _by_heart()
     src = torch.tensor([model.src_vocab.encode(tokenize(sentence))])  # (1, S)
     state = model.start(src, torch.tensor([src.shape[1]]))
-    word, words = torch.tensor([BOS]), []
+    word, words = torch.tensor([first]), []
     while len(words) < 20:
         logits, new_state, _ = model.decoder.step(word, state)
         best = logits.argmax(dim=-1)  # (1,)
@@ -77,6 +78,7 @@ def check_greedy(function) -> Right:
         "<eos> ends the translation; it is no word of it.": lambda s: [*right(s), "<eos>"],
         "<bos> is read; it is no word of the translation.": lambda s: ["<bos>", *right(s)],
         "It does not stop at <eos>.": lambda s: _search(s, stop=False),
+        "The first word that the decoder reads is <bos>.": lambda s: _search(s, first=EOS),
         "Each step must read the word that was just written.": lambda s: _search(s, feed=False),
         "The state that a step returns goes into the next.": lambda s: _search(s, carry=False),
     }

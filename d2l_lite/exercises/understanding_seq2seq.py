@@ -24,10 +24,18 @@ def check_max_context(function) -> Right:
     def right(outputs, src_len):
         return torch.stack([row[:n].amax(dim=0) for row, n in zip(outputs, src_len, strict=True)])
 
-    outputs, lengths = -1 - torch.arange(20.0).reshape(2, 5, 2) / 10, torch.tensor([3, 4])
-    outputs = outputs.masked_fill(~length_mask(lengths, 5).mT, 0)  # (B, S, H), all words below 0
-    zeros = "The zeros of the padding win where the numbers of the words are negative."
-    return check_function(function, right, [(outputs, lengths)], {zeros: lambda o, n: o.amax(1)})
+    full, lengths = -1 - torch.arange(20.0).reshape(2, 5, 2) / 10, torch.tensor([3, 4])
+    padded = full.masked_fill(~length_mask(lengths, 5).mT, 0)  # (B, S, H), all words below 0
+    mistakes = {
+        "The zeros of the padding win where the numbers of the words are negative.": (
+            lambda outputs, _: outputs.amax(dim=1)
+        ),
+        "The mask is the wrong way round: the words are hidden.": lambda outputs, n: (
+            outputs.masked_fill(length_mask(n, 5).mT, -torch.inf).amax(dim=1)
+        ),
+    }
+    cases = [(full, torch.tensor([5, 5])), (padded, lengths)]
+    return check_function(function, right, cases, mistakes)
 
 
 def check_state_gradient(function) -> Right:
@@ -44,6 +52,9 @@ def check_state_gradient(function) -> Right:
     mistakes = {
         "That is the path as a key. A state is a value, too.": lambda *given: paths(*given)[0],
         "That is the path as a value. A state is a key, too.": lambda *given: paths(*given)[1],
+        "What reaches a score is a distance from the context: the minus c is missing.": (
+            lambda q, h, g: paths(q, h, g)[1] + torch.outer((h @ q).softmax(0) * (h @ g), q)
+        ),
     }
     query, states = torch.tensor([0.5, 1.0]), torch.tensor([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0]])
     cases = [(query, states, torch.tensor(of_context)) for of_context in ([1.0, 0.0], [1.0, -2.0])]

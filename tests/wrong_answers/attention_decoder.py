@@ -52,7 +52,7 @@ WRONG = {
     ],
     "check_forward": [
         (lambda *given: run(*given, look=top, anew=False), "step 2 .*ask anew"),
-        (lambda *given: run(*given, look=cell), "step 1 .*first query"),
+        (lambda *given: run(*given, look=cell), "step 1 .*the query"),
         (lambda *given: run(*given, look=top)[:, -1], r"shape is \(3, 30\)"),
     ],
     "check_query": [
@@ -71,7 +71,8 @@ WRONG = {
             lambda state: state._replace(values=state.values * 0, lstm=zeros(state.lstm)),
             "Values and keys",
         ),
-        (lambda state: state._replace(lstm=torch.zeros(2, 1, 3, 8)), r"hidden state.*\(1, 3, 16\)"),
+        (lambda state: state._replace(lstm=(torch.zeros(1, 3, 8),) * 2), r"hidden.*\(1, 3, 16\)"),
+        (lambda state: state._replace(lstm=None), "pair of tensors"),
         (lambda state: zeros(state.lstm), "not tuple"),
         (in_place, "in place"),
     ],

@@ -46,6 +46,16 @@ def key_path(query, states, gradient):
     return (weights * ((states - weights @ states) @ gradient))[:, None] * query
 
 
+def hides_the_words(outputs, src_len):
+    hidden = torch.arange(outputs.shape[1]) < src_len[:, None]
+    return outputs.masked_fill(hidden[..., None], -torch.inf).amax(dim=1)
+
+
+def without_the_mean(query, states, of_context):
+    weights = (states @ query).softmax(dim=0)
+    return torch.outer(weights, of_context) + torch.outer(weights * (states @ of_context), query)
+
+
 WRONG = {
     "check_last_outputs": [
         (lambda outputs, src_len: outputs[:, -1], "position -1 is padding"),
@@ -56,11 +66,13 @@ WRONG = {
         (lambda outputs, src_len: outputs.amax(dim=1), "zeros of the padding win"),
         (masked_by_product, "zeros of the padding win"),
         (lambda outputs, src_len: outputs.amax(dim=-1), r"shape is \(2, 5\)"),
+        (hides_the_words, "wrong way round"),
         (lambda outputs, src_len: outputs[torch.arange(2), src_len - 1], "The numbers differ"),
     ],
     "check_state_gradient": [
         (value_path, "A state is a key, too"),
         (key_path, "A state is a value, too"),
+        (without_the_mean, "minus c is missing"),
     ],
     "check_cut_gradient": [
         (dict.fromkeys(CUT, True), "W_q.*does not lead through the weights"),
