@@ -12,7 +12,7 @@ from d2l_lite.attention import (
     masked_softmax,
 )
 from d2l_lite.seq2seq import Decoder, Encoder, EncoderDecoder, IncrementalDecoder
-from d2l_lite.metrics import alignment_error_rate, bleu, exact_match, perplexity
+from d2l_lite.metrics import alignment_error_rate, alignment_score, bleu, exact_match, perplexity
 from d2l_lite.plot import ROLES, curves, heatmap, use_style
 from d2l_lite.data import (
     Batch,

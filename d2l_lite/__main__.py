@@ -163,7 +163,10 @@ def _evaluate(args: argparse.Namespace) -> None:
     print(f"exact       {scores['exact']:.1%} of {scores['sentences']} sentences")
     print(f"loss        {scores['loss']:.3f} nats a word, perplexity {scores['perplexity']:.2f}")
     if scores["aer"] is not None:
-        print(f"alignment   error rate {scores['aer']:.3f}")
+        print(
+            f"alignment   error rate {scores['aer']:.3f} (one link a word: {scores['aer_best']:.3f}"
+            f" at best), weight on gold links {scores['gold_mass']:.3f}"
+        )
     print(f"signature   {scores['signature']}")
 
 

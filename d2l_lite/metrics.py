@@ -80,13 +80,28 @@ def perplexity(loss: float) -> float:
         return math.inf
 
 
+class AlignmentScore(NamedTuple):
+    """How attention weights compare with gold links; all three from 0 to 1."""
+
+    error_rate: float  # of the strongest link of each target word
+    best: float  # the lowest error rate that one link for each target word can reach
+    mass: float  # the mean weight on a target word's gold links, over the words that have one
+
+
 def alignment_error_rate(
     weights: Sequence[np.ndarray], gold: Sequence[Sequence[tuple[int, int]]]
 ) -> float:
-    """Alignment error rate, 0 to 1 (Och and Ney 2003), of the strongest link of each target word.
+    """`alignment_score(weights, gold).error_rate`, AER for short."""
+    return alignment_score(weights, gold).error_rate
+
+
+def alignment_score(
+    weights: Sequence[np.ndarray], gold: Sequence[Sequence[tuple[int, int]]]
+) -> AlignmentScore:
+    """Compare attention weights with gold links, all of them sure (Och and Ney 2003).
 
     With A the links from each target word to the source word of greatest weight, and G the gold
-    links, all of them sure: 1 - 2 |A ∩ G| / (|A| + |G|), summed over the corpus.
+    links, the error rate is 1 - 2 |A ∩ G| / (|A| + |G|), summed over the corpus.
 
     Args:
         weights: per sentence (T, S), a row for each target word, `<eos>` left out.
@@ -94,23 +109,34 @@ def alignment_error_rate(
 
     Raises:
         ValueError: the numbers of sentences differ, a gold link lies outside its weights, a
-            weight is NaN, or there is no link at all.
+            weight is NaN, or there is no gold link at all.
     """
     _check_sizes(weights, gold)
-    common = links = 0
+    common = words = links = linked = 0
+    mass = 0.0
     for number, (matrix, pairs) in enumerate(zip(weights, gold, strict=True)):
-        matrix, pairs = np.asarray(matrix), {tuple(pair) for pair in pairs}
-        if matrix.ndim != 2 or matrix.shape[1] == 0 or np.isnan(matrix).any():
-            raise ValueError(f"weights {number}, of shape {matrix.shape}, are no (T, S) of numbers")
-        for s, t in pairs:
-            if not (0 <= t < matrix.shape[0] and 0 <= s < matrix.shape[1]):
-                raise ValueError(f"gold link {(s, t)} outside weights {number}, {matrix.shape}")
-        found = {(int(row.argmax()), t) for t, row in enumerate(matrix)}
-        common += len(found & pairs)
-        links += len(found) + len(pairs)
+        grid = _gold_grid(number, matrix := np.asarray(matrix), pairs)
+        common += grid[np.arange(len(matrix)), matrix.argmax(axis=1)].sum()
+        mass += (matrix * grid).sum()
+        words += len(matrix)
+        links += grid.sum()
+        linked += grid.any(axis=1).sum()
     if not links:
-        raise ValueError("no links: all sentences are empty")
-    return 1 - 2 * common / links
+        raise ValueError("no gold link in any sentence: there is nothing to compare with")
+    rates = (1 - 2 * hits / (words + links) for hits in (common, linked))
+    return AlignmentScore(*map(float, (*rates, mass / linked)))
+
+
+def _gold_grid(number: int, matrix: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
+    """The gold links of a sentence as a boolean (T, S), once its weights are known to fit."""
+    if matrix.ndim != 2 or matrix.shape[1] == 0 or np.isnan(matrix).any():
+        raise ValueError(f"weights {number}, of shape {matrix.shape}, are no (T, S) of numbers")
+    grid = np.zeros(matrix.shape, dtype=bool)
+    for s, t in pairs:
+        if not (0 <= t < matrix.shape[0] and 0 <= s < matrix.shape[1]):
+            raise ValueError(f"gold link {(s, t)} outside weights {number}, {matrix.shape}")
+        grid[t, s] = True
+    return grid
 
 
 def _check_sizes(left: Sequence, right: Sequence) -> None:

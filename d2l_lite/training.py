@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from d2l_lite.data import Batch, Batches, Pair, normalize
 from d2l_lite.decoding import evaluating, forced_weights, translate
-from d2l_lite.metrics import alignment_error_rate, bleu, exact_match, perplexity
+from d2l_lite.metrics import alignment_score, bleu, exact_match, perplexity
 from d2l_lite.runs import (
     CONFIG,
     RESUME,
@@ -297,8 +297,9 @@ def evaluate(
     Returns:
         bleu and its 95 % interval (None with `resamples=0`) and signature; exact, the share of
         translations that equal a reference; loss (nats a target word, over all pairs) and
-        perplexity; sentences; aer, the alignment error rate against gold, None where there is
-        no gold or no attention.
+        perplexity; sentences; the alignment error rate aer against gold, the lowest that one link
+        a word can reach, aer_best, and gold_mass, the mean weight on gold links: None all three
+        where there is no gold or no attention.
     """
     if not pairs:
         raise ValueError("no pairs to evaluate on")
@@ -321,15 +322,15 @@ def evaluate(
         "loss": loss,
         "perplexity": perplexity(loss),
         "sentences": len(groups),
-        "aer": _aer(model, pairs),
+        **_alignment(model, pairs),
     }
 
 
-def _aer(model: EncoderDecoder, pairs: Sequence[Pair]) -> float | None:
-    gold = [pair for pair in pairs if pair.alignment is not None]
+def _alignment(model: EncoderDecoder, pairs: Sequence[Pair]) -> dict[str, float | None]:
+    gold = [pair for pair in pairs if pair.alignment]
     weights = forced_weights(model, gold) if gold else None
+    names = ("aer", "aer_best", "gold_mass")
     if weights is None:
-        return None
-    return alignment_error_rate(
-        [rows.numpy() for rows in weights], [pair.alignment for pair in gold]
-    )
+        return dict.fromkeys(names)
+    score = alignment_score([rows.numpy() for rows in weights], [pair.alignment for pair in gold])
+    return dict(zip(names, score, strict=True))

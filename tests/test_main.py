@@ -29,7 +29,7 @@ from d2l_lite.models import DEFAULTS
 
 HALVES = PAIRS[:25]  # of one and two words
 NUMBERS = [(f"{a.source} {b.source}", f"{a.target} {b.target}") for a in HALVES for b in HALVES]
-KEYS = "bleu interval signature exact loss perplexity sentences aer".split()
+KEYS = "bleu interval signature exact loss perplexity sentences aer aer_best gold_mass".split()
 FAST = ["--epochs", "2", "--batch-size", "64", "--lr", "0.02"]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU
 
-from d2l_lite import alignment_error_rate, bleu, exact_match, perplexity
+from d2l_lite import alignment_error_rate, alignment_score, bleu, exact_match, perplexity
 
 WORDS = "the a cat dog Tom sees likes old red house , . to for with".split()
 words = st.sampled_from(WORDS)
@@ -158,6 +158,21 @@ def test_one_link_a_word_cannot_find_all_of_two():
     assert alignment_error_rate([weights], [gold]) == pytest.approx(1 / 5)
 
 
+def test_best_and_mass_by_hand():
+    """The same pair: both target words have a gold link, so two of three can be found at best;
+    au has 0.6 + 0.4 of its weight on gold, the other word 0.8."""
+    gold = [(0, 0), (1, 0), (2, 1)]
+    weights = np.array([[0.6, 0.4, 0.0], [0.1, 0.1, 0.8]])
+    assert alignment_score([weights], [gold]) == pytest.approx((1 / 5, 1 / 5, 0.9))
+    assert alignment_score([weights[::-1]], [gold]) == pytest.approx((1, 1 / 5, 0.1))
+
+
+def test_a_word_without_gold_costs_a_link_and_has_no_mass():
+    """One of two target words is linked: the best is 1 - 2 · 1 / (2 + 1)."""
+    score = alignment_score([np.full((2, 4), 0.25)], [[(3, 1)]])
+    assert score == pytest.approx((1, 1 / 3, 0.25))
+
+
 def test_alignment_errors_are_summed_over_the_corpus():
     """Links: 1 of 3 and 3, 2 of 2 and 2, none: 1 - 2 · 3 / 10, not the mean of 2/3 and 0."""
     weights = [np.eye(3), np.eye(2), np.zeros((0, 4))]
@@ -175,7 +190,9 @@ def test_alignment_error_lies_between_its_ends(shape, seed):
     found = [(int(s), t) for t, s in enumerate(weights.argmax(1))]
     gold = [(int(generator.integers(shape[1])), t) for t in range(shape[0])]
     assert alignment_error_rate([weights], [found]) == 0
-    assert 0 <= alignment_error_rate([weights], [gold]) <= 1
+    score = alignment_score([weights / weights.sum(axis=1, keepdims=True)], [gold])
+    assert 0 <= score.best <= score.error_rate <= 1
+    assert 0 <= score.mass <= 1
     missed = [(s, t) for s in range(shape[1]) for t in range(shape[0]) if (s, t) not in found]
     if missed:
         assert alignment_error_rate([weights], [missed]) == 1
@@ -200,7 +217,8 @@ def test_weights_and_links_in_other_clothes():
         ([np.eye(2), np.full((2, 2), np.nan)], [[], []], "weights 1"),
         ([np.ones(3)], [[]], r"weights 0.*\(3,\)"),
         ([np.ones((2, 0))], [[]], r"weights 0.*\(2, 0\)"),
-        ([np.ones((0, 2))], [[]], "no links"),
+        ([np.ones((0, 2))], [[]], "no gold link"),
+        ([np.eye(2), np.eye(3)], [[], []], "no gold link"),
     ],
 )
 def test_alignments_that_cannot_be_scored_say_why(weights, gold, named):

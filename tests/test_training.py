@@ -506,7 +506,7 @@ def trained():
     return model
 
 
-KEYS = "bleu interval signature exact loss perplexity sentences aer".split()
+KEYS = "bleu interval signature exact loss perplexity sentences aer aer_best gold_mass".split()
 
 
 def test_evaluate_has_the_keys_of_the_contract(trained):
@@ -547,7 +547,8 @@ def test_translations_of_one_sentence_are_its_references(trained):
 
 def test_aer_needs_gold_and_attention(trained):
     without_gold = [pair._replace(alignment=None) for pair in VALID]
-    assert evaluate(trained, without_gold, resamples=0)["aer"] is None
+    scores = evaluate(trained, without_gold, resamples=0)
+    assert [scores[name] for name in ("aer", "aer_best", "gold_mass")] == [None] * 3
     assert evaluate(small_model("rnn"), VALID, resamples=0)["aer"] is None
     assert evaluate(plain_model(), VALID, resamples=0)["aer"] is None
 
@@ -558,7 +559,9 @@ def test_aer_is_over_the_sentences_with_gold(trained):
     for pair, weights in zip(VALID, forced_weights(trained, VALID), strict=True):
         hits += sum(int(row.argmax()) == t for t, row in enumerate(weights))
         total += len(pair.alignment)
-    assert evaluate(trained, pairs, resamples=0)["aer"] == pytest.approx(1 - hits / total)
+    scores = evaluate(trained, pairs, resamples=0)
+    assert scores["aer"] == pytest.approx(1 - hits / total)
+    assert 0 <= scores["aer_best"] <= scores["aer"] and 0 < scores["gold_mass"] <= 1
 
 
 def test_evaluate_takes_a_beam_and_leaves_the_model_as_it_was(trained):
