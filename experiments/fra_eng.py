@@ -1,34 +1,33 @@
-"""Repeat the book's recorded runs on fra-eng: `make results`.
+"""A translator trained on fra-eng, and what the book says of that corpus.
 
 Two models, three seeds each, on the first 50,000 lines: the package's `rnn-attention`, and the
-source text's configuration. A finished run is one line of `fra_eng.jsonl` and is not run again,
-unless `--again` puts all records aside first; one that was interrupted goes on from its last whole
-epoch. Seed 0 of `rnn-attention` is the model that ships with the book.
+source text's configuration. Seed 0 of `rnn-attention` is the model that ships with the book.
 """
 
 import json
 import random
-import shutil
-import sys
-import time
 from collections import Counter
+from collections.abc import Callable
+from functools import cache
 from itertools import pairwise, product
+from operator import itemgetter
 from pathlib import Path
 from statistics import mean
 
-import records
 import torch
+from sacrebleu.metrics import BLEU
 
 import d2l_lite as d2l
 
 HERE = Path(__file__).parent
 RECORDS = HERE / "fra_eng.jsonl"
 CORPUS = HERE / "fra_eng_corpus.json"
+ERRORS = HERE / "fra_eng_errors.json"
+COUNTS = HERE / "fra_eng_counts.json"
 LINES = 50_000
-RUNS = HERE.parent / "runs"
 SHIPPED = HERE.parent / "book" / "models" / "fra-eng-rnn-attention"
 SEEDS = (0, 1, 2)
-EXPERIMENTS = {
+MODELS = {
     # What `python -m d2l_lite train --data fra-eng --num-examples 50000` does by default.
     "rnn-attention": {
         "sizes": {},
@@ -53,20 +52,33 @@ EXPERIMENTS = {
 }
 
 
-def main() -> None:
-    pairs = d2l.load_pairs("fra-eng")
-    CORPUS.write_text(json.dumps(corpus_facts(pairs), indent=1) + "\n", encoding="utf-8")
-    split = d2l.split_pairs(pairs[:LINES])
-    again = "--again" in sys.argv[1:]
-    if again:
-        for name, seed in product(EXPERIMENTS, SEEDS):
-            shutil.rmtree(folder_of(name, seed), ignore_errors=True)
-    for name, seed in records.missing(RECORDS, EXPERIMENTS, SEEDS, again):
-        record = run(name, seed, split)
-        if (name, seed) == ("rnn-attention", 0):
-            ship()
-        records.append(RECORDS, record)
-        print(f"{name}, seed {seed}: BLEU {record['scores']['bleu']:.1f}")
+def runs() -> list[tuple[str, int]]:
+    return list(product(MODELS, SEEDS))
+
+
+@cache
+def corpus() -> list[d2l.Pair]:
+    return d2l.load_pairs("fra-eng")
+
+
+@cache
+def split() -> d2l.Split:
+    return d2l.split_pairs(corpus()[:LINES])
+
+
+def prepare() -> None:
+    """Count the corpus; say now, and not an hour later, that it is missing."""
+    CORPUS.write_text(json.dumps(corpus_facts(corpus()), indent=1) + "\n", encoding="utf-8")
+
+
+def finish(folder_of: Callable[[str, int], Path]) -> None:
+    """Write down the shipped model's errors, and what BLEU counts in the translations."""
+    text = json.dumps(errors(split()), indent=1, ensure_ascii=False)
+    ERRORS.write_text(text + "\n", encoding="utf-8")
+    folders = [folder_of("rnn-attention", seed) for seed in SEEDS]
+    if all(map(Path.exists, folders)):  # runs are no part of a checkout; their counts are
+        counts = [sentence_counts(d2l.load_run(folder).model, split().test) for folder in folders]
+        COUNTS.write_text(json.dumps(counts) + "\n", encoding="utf-8")
 
 
 def corpus_facts(pairs: list[d2l.Pair]) -> dict:
@@ -121,38 +133,34 @@ def word_facts(split: d2l.Split) -> dict:
     }
 
 
-def folder_of(name: str, seed: int) -> Path:
-    return RUNS / f"fra-eng-{name}-{seed}"
-
-
-def run(name: str, seed: int, split: d2l.Split) -> dict:
-    """Train and score one model."""
-    settings = EXPERIMENTS[name]
-    vocabs = d2l.build_vocabs(split.train, min_count=2)
+def run(name: str, seed: int, folder: Path) -> dict:
+    """Train one model in `folder`, or go on with it there, and score it; returns the record."""
+    settings, parts = MODELS[name], split()
+    vocabs = d2l.build_vocabs(parts.train, min_count=2)
     torch.manual_seed(seed)
     model = d2l.build_model("rnn-attention", *vocabs, **settings["sizes"])
-    batches = d2l.Batches(split.train, *vocabs, settings["batch_size"], seed)
+    batches = d2l.Batches(parts.train, *vocabs, settings["batch_size"], seed)
     config = d2l.TrainConfig(
         **settings["training"],
         seed=seed,
-        folder=folder_of(name, seed),
+        folder=folder,
         resume=True,
         about={"data": "fra-eng", "num_examples": LINES, "seed": seed},
+        progress=False,
     )
-    history = d2l.fit(model, batches, config, split.valid)
+    history = d2l.fit(model, batches, config, parts.valid)
+    if (name, seed) == ("rnn-attention", 0):
+        saved = d2l.load_run(folder)
+        d2l.save_run(SHIPPED, model, history, saved.config["about"], torch.float16)
     return {
         "name": name,
         "seed": seed,
         "config": {**model.config, "batch_size": settings["batch_size"], **settings["training"]},
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "device": str(model.device),
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "seconds": sum(history["seconds"]),
         "history": list(history),
-        "scores": d2l.evaluate(model, split.test),
-        "unseen_targets": d2l.evaluate(model, unseen_targets(split)),
-        "recorded": time.strftime("%Y-%m-%d"),
+        "scores": d2l.evaluate(model, parts.test),
+        "unseen_targets": d2l.evaluate(model, unseen_targets(parts)),
     }
 
 
@@ -165,11 +173,60 @@ def unseen_targets(split: d2l.Split) -> list[d2l.Pair]:
     return [pair for pair in split.test if d2l.normalize(pair.source) not in seen]
 
 
-def ship() -> None:
-    """Put the first seed's model into the book, in half precision."""
-    model, config, history = d2l.load_run(folder_of("rnn-attention", 0))
-    d2l.save_run(SHIPPED, model, history, config["about"], torch.float16)
+def by_source(pairs: list[d2l.Pair]) -> dict[str, list[str]]:
+    """Each source sentence once, with all its targets."""
+    found: dict[str, tuple[str, list[str]]] = {}
+    for pair in pairs:
+        found.setdefault(d2l.normalize(pair.source), (pair.source, []))[1].append(pair.target)
+    return dict(found.values())
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def errors(split: d2l.Split, number: int = 10, least: int = 5) -> dict:
+    """What the shipped model gets wrong in the test part, and what being tested on seen sentences
+    would hide.
+
+    `errors` are `number` translations that equal no reference, drawn with a fixed seed from those
+    of sources of at least `least` words; `scores` stand for as many sentences of the training part
+    as the test part has, and for the test part.
+    """
+    model = d2l.load_run(SHIPPED).model
+    test, train = by_source(split.test), by_source(split.train)
+    sources, right = list(test), list(test.values())
+    found = d2l.translate(model, sources)
+    long = [i for i, source in enumerate(sources) if len(source.split()) >= least]
+    wrong = [i for i in long if found[i].words not in map(d2l.tokenize, right[i])]
+    drawn = random.Random(0).sample(wrong, number)
+    counts = Counter(word for pair in split.train for word in d2l.tokenize(pair.source))
+    seen = set(random.Random(0).sample(list(train), len(test)))
+    scores = {
+        "trained on": d2l.evaluate(model, [pair for pair in split.train if pair.source in seen]),
+        "unseen": d2l.evaluate(model, split.test),
+    }
+    names = ("bleu", "interval", "exact", "loss", "sentences")
+    return {
+        "long": len(long),
+        "wrong": len(wrong),
+        "errors": [
+            {
+                "source": sources[i],
+                "references": right[i],
+                "translation": found[i].text,
+                "rarest": min(((w, counts[w]) for w in found[i].source_words), key=itemgetter(1)),
+            }
+            for i in drawn
+        ],
+        "scores": {part: {name: one[name] for name in names} for part, one in scores.items()},
+    }
+
+
+def sentence_counts(model: d2l.EncoderDecoder, pairs: list[d2l.Pair]) -> list[list[int]]:
+    """For each source what BLEU counts: n-grams of 1 to 4 words that agree with a reference, all
+    n-grams of 1 to 4 words, the translation's length, and that of the closest reference."""
+    test = by_source(pairs)
+    metric = BLEU(lowercase=True, effective_order=True)
+    found = d2l.translate(model, list(test))
+    parts = [
+        metric.sentence_score(one.text, right)
+        for one, right in zip(found, test.values(), strict=True)
+    ]
+    return [[*part.counts, *part.totals, part.sys_len, part.ref_len] for part in parts]

@@ -1,8 +1,6 @@
 """Recorded runs: a JSON Lines file with one line a finished run."""
 
 import json
-from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 
 
@@ -24,16 +22,13 @@ def read(path: Path) -> list[dict]:
     return found
 
 
-def missing(path: Path, names, seeds, again: bool = False) -> Iterator[tuple[str, int]]:
-    """The runs that have no record yet; with `again` all of them, the old file put aside."""
-    if again and path.exists():
-        path.replace(path.with_suffix(".old.jsonl"))
+def missing(path: Path, runs: list[tuple[str, int]], again: bool = False) -> list[tuple[str, int]]:
+    """Those of `runs`, (name, seed), that have no record; with `again` all, the file put aside."""
     done = {(record["name"], record["seed"]) for record in read(path)}
-    for name, seed in product(names, seeds):
-        if (name, seed) in done:
-            print(f"{name}, seed {seed}: recorded already")
-        else:
-            yield name, seed
+    if again and done:
+        path.replace(path.with_suffix(".old.jsonl"))
+        done = set()
+    return [run for run in runs if run not in done]
 
 
 def append(path: Path, record: dict) -> None:

@@ -1,15 +1,19 @@
 """What the book reports about its runs is recorded, complete and within what it promises."""
 
 import json
+import math
 from pathlib import Path
 from statistics import mean
 
+import contexts
 import pytest
 import records
+import run as runner
 import torch
 from safetensors import safe_open
 
-from d2l_lite import load_pairs, load_run, split_pairs, translate
+import d2l_lite.attention
+from d2l_lite import Pair, load_pairs, load_run, split_pairs, translate
 
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "book" / "models"
@@ -22,8 +26,8 @@ def fra_eng():
 
 
 @pytest.fixture(scope="module")
-def mini_fra():
-    return records.read(ROOT / "experiments" / "mini_fra.jsonl")
+def compared():
+    return records.read(contexts.RECORDS)
 
 
 def of_seed_0(found, name):
@@ -54,44 +58,188 @@ def test_the_corpus_is_counted():
     assert 0.45 < facts["random_split_leak"] < 0.55
 
 
-@pytest.mark.parametrize("name", ["rnn", "rnn-attention"])
-def test_both_models_are_recorded_on_every_test_sentence(mini_fra, name):
-    test = split_pairs(load_pairs("mini-fra-long")).test
-    runs = [record for record in mini_fra if record["name"] == name]
-    assert sorted(record["seed"] for record in runs) == SEEDS
-    assert all(len(record["by_length"]) == len(test) for record in runs)
+def test_the_compared_decoders_are_recorded_with_all_that_the_pages_show(compared):
+    done = [(record["name"], record["seed"]) for record in compared]
+    assert len(done) == len(set(done)) and set(done) <= set(contexts.runs())
+    first = {(name, seed) for name, seed in contexts.runs() if seed in SEEDS[:2]}
+    assert first <= set(done)
+    sentences = len(split_pairs(load_pairs("mini-fra-long")).test)
+    for record in compared:
+        corpus, variant = record["name"].split("/")
+        settings = contexts.CORPORA[corpus]
+        assert [tuple(part["words"]) for part in record["by_length"]] == list(settings["bins"])
+        assert len(record["history"]) == settings["training"]["epochs"]
+        if corpus == "mini-fra-long":
+            assert sum(part["sentences"] for part in record["by_length"]) == sentences
+            assert (record["scores"]["aer"] is None) == (variant in contexts.FIXED)
+            shown = record["seed"] == 0 and variant not in contexts.FIXED
+            assert set(record["examples"] or ()) == (set(contexts.EXAMPLES) if shown else set())
+
+
+def test_only_without_the_tanh_do_the_weights_not_depend_on_the_query(compared):
+    for record in compared:
+        variant = record["name"].split("/")[1]
+        if variant in contexts.WITHOUT_TANH:
+            assert record["query_effect"] < 1e-6
+        elif variant not in contexts.FIXED:
+            assert record["query_effect"] > 0.1
+
+
+def scores(compared, name, score):
+    found = [record["scores"][score] for record in compared if record["name"] == name]
+    assert len(found) >= 2
+    return mean(found)
+
+
+def test_attention_looks_where_it_should(compared):
+    assert scores(compared, "mini-fra-long/additive-after", "aer") <= 0.10
+
+
+def test_attention_helps_on_real_sentences(compared):
+    bleu = {name: scores(compared, f"fra-eng-long/{name}", "bleu") for name in contexts.LONG}
+    assert bleu["additive-after"] >= 3 + max(bleu[name] for name in contexts.FIXED)
+
+
+def test_the_fast_form_passes(capsys):
+    runner.main(["--fast"])
+    assert capsys.readouterr().out.count("\n") == len(contexts.VARIANTS)
+
+
+def test_the_fast_form_fails_when_the_weights_stop_depending_on_the_query(monkeypatch):
+    def without_query(self, query, projected_key):
+        return projected_key.sum(dim=-1)[:, None].expand(-1, query.shape[1], -1)
+
+    monkeypatch.setattr(d2l_lite.attention.DotAttention, "score", without_query)
+    monkeypatch.setattr(contexts, "VARIANTS", {"dot-after": contexts.VARIANTS["dot-after"]})
+    with pytest.raises(RuntimeError, match="dot-after: the weights do not depend on the query"):
+        contexts.fast()
+
+
+def test_rows_that_belong_to_the_next_word_are_found_by_the_shift():
+    """Gold 0-0, 1-1, 2-2; the weights of each step are those of the next word."""
+    weights = torch.eye(3).roll(-1, dims=0)  # (T, S): step 0 looks at 1, step 1 at 2, step 2 at 0
+    pair = Pair("a b c", "x y z", ((0, 0), (1, 1), (2, 2)))
+    rates = contexts.shifted([weights], [pair])
+    assert rates["1"] == 0
+    assert rates["0"] == 1
+    assert contexts.shifted([weights], [pair._replace(alignment=None)]) is None
+
+
+def test_weights_that_are_the_same_in_every_row_do_not_depend_on_the_query():
+    same, other = torch.full((3, 4), 0.25), torch.eye(4)[:2]
+    assert contexts.query_effect([same]) == 0
+    assert contexts.query_effect([other]) == pytest.approx(1)
+
+
+def test_an_unknown_experiment_is_named_with_those_there_are(capsys):
+    with pytest.raises(SystemExit):
+        runner.main(["context"])
+    assert "unknown experiment 'context'; known: contexts, fra_eng" in capsys.readouterr().err
+
+
+class TwoRuns:
+    """An experiment of two runs, of which the second can be made to fail."""
+
+    def __init__(self, folder):
+        self.RECORDS, self.made, self.broken = folder / "two.jsonl", [], True
+
+    def runs(self):
+        return [("a", 0), ("a", 1)]
+
+    def prepare(self):
+        pass
+
+    def finish(self, folder_of):
+        self.finished = folder_of("a", 1).name
+
+
+def test_what_is_recorded_is_kept_when_another_run_fails(tmp_path, monkeypatch):
+    experiment = TwoRuns(tmp_path)
+
+    def run_here(name, seed, kept):
+        if seed and experiment.broken:
+            raise KeyboardInterrupt
+        experiment.made.append(seed)
+        return {"name": kept, "seed": seed}
+
+    class Here:
+        """A pool that runs in this process."""
+
+        def __init__(self, *settings):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return False
+
+        def submit(self, function, *given):
+            return Done(lambda: run_here(given[0], given[2], given[1]))
+
+    class Done:
+        def __init__(self, result):
+            self.result = result
+
+    monkeypatch.setattr(runner, "import_module", lambda name: experiment)
+    monkeypatch.setattr(runner, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(runner, "as_completed", iter)
+    with pytest.raises(KeyboardInterrupt):
+        runner.repeat("two")
+    assert [record["seed"] for record in records.read(experiment.RECORDS)] == [0]
+    experiment.broken = False
+    runner.repeat("two")
+    assert experiment.made == [0, 1] and experiment.finished == "two-a-1"
+
+
+def test_ten_errors_of_the_shipped_model_are_recorded():
+    found = json.loads((ROOT / "experiments" / "fra_eng_errors.json").read_text(encoding="utf-8"))
+    assert len(found["errors"]) == 10
+    for error in found["errors"]:
+        assert error["translation"] not in error["references"]
+
+
+def test_what_bleu_counted_gives_the_recorded_bleu(fra_eng):
+    """Sums over the sentences: hits and totals of 1 to 4 words, both lengths."""
+    text = (ROOT / "experiments" / "fra_eng_counts.json").read_text(encoding="utf-8")
+    for seed, counts in enumerate(json.loads(text)):
+        (record,) = [r for r in fra_eng if (r["name"], r["seed"]) == ("rnn-attention", seed)]
+        assert len(counts) == record["scores"]["sentences"]
+        hits = [sum(column) for column in zip(*counts, strict=True)]
+        score = math.exp(mean(math.log(hits[n] / hits[4 + n]) for n in range(4)))
+        score *= math.exp(min(0, 1 - hits[9] / hits[8]))
+        assert 100 * score == pytest.approx(record["scores"]["bleu"])
 
 
 @pytest.mark.parametrize(
-    ("run", "size"),
+    ("name", "size"),
     [
         ("fra-eng-rnn-attention", 8_000_000),
         ("mini-fra-long-rnn", 1_000_000),
         ("mini-fra-long-rnn-attention", 1_000_000),
     ],
 )
-def test_a_shipped_model_is_small_whole_and_that_of_the_records(fra_eng, mini_fra, run, size):
-    folder = MODELS / run
+def test_a_shipped_model_is_small_whole_and_that_of_the_records(fra_eng, compared, name, size):
+    folder = MODELS / name
     assert sum(path.stat().st_size for path in folder.iterdir()) < size
     with safe_open(folder / "model.safetensors", "pt") as file:
-        assert {file.get_tensor(name).dtype for name in file.keys()} == {torch.float16}  # noqa: SIM118
-    shipped = load_run(run)
-    recorded = of_seed_0(
-        fra_eng if run.startswith("fra") else mini_fra, shipped.config["model"]["model"]
-    )
+        assert {file.get_tensor(part).dtype for part in file.keys()} == {torch.float16}  # noqa: SIM118
+    shipped = load_run(name)
+    names = {folder: run for run, folder in contexts.SHIPPED.items()}
+    found = (compared, names[name]) if name in names else (fra_eng, "rnn-attention")
+    recorded = of_seed_0(*found)
     assert shipped.history == recorded["history"]
     assert shipped.config["model"].items() <= recorded["config"].items()
-    (found,) = translate(shipped.model, ["Tom is tired."])
-    assert found.words[-1] in ".!" and not found.unknown
+    (translation,) = translate(shipped.model, ["Tom is tired."])
+    assert translation.words[-1] in ".!" and not translation.unknown
 
 
-def test_recorded_runs_are_skipped_and_a_new_file_starts_with_all(tmp_path, capsys):
-    path = tmp_path / "runs.jsonl"
-    assert list(records.missing(path, ["a"], [0, 1])) == [("a", 0), ("a", 1)]
+def test_recorded_runs_are_skipped_and_a_new_file_starts_with_all(tmp_path):
+    path, runs = tmp_path / "runs.jsonl", [("a", 0), ("a", 1)]
+    assert records.missing(path, runs) == runs
     records.append(path, {"name": "a", "seed": 0})
-    assert list(records.missing(path, ["a"], [0, 1])) == [("a", 1)]
-    assert "a, seed 0: recorded already" in capsys.readouterr().out
-    assert list(records.missing(path, ["a"], [0], again=True)) == [("a", 0)]
+    assert records.missing(path, runs) == [("a", 1)]
+    assert records.missing(path, runs, again=True) == runs
     assert records.read(path) == []
     assert records.read(tmp_path / "runs.old.jsonl") == [{"name": "a", "seed": 0}]
 
@@ -102,5 +250,5 @@ def test_a_damaged_line_is_named_and_nothing_is_lost(tmp_path, line):
     text = '{"name": "a", "seed": 0}\n' + line + "\n"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"line 2 of .*runs\.jsonl is damaged"):
-        list(records.missing(path, ["a"], [0]))
+        records.missing(path, [("a", 0)], again=True)
     assert path.read_text(encoding="utf-8") == text
