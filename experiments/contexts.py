@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from train import ship, train
 
 import d2l_lite as d2l
 
 HERE = Path(__file__).parent
 RECORDS = HERE / "contexts.jsonl"
-MODELS = HERE.parent / "book" / "models"
 SCORES = ("additive", "dot", "scaled-dot", "bilinear")
 FIXED = {f"fixed-{context}": {"context": context} for context in ("start", "last", "mean")}
 AFTER = {f"{score}-after": {"attention": score, "query": "after"} for score in SCORES}
@@ -110,26 +110,14 @@ def run(name: str, seed: int, folder: Path) -> dict:
     vocabs = d2l.build_vocabs(parts.train, min_count=settings["min_count"])
     torch.manual_seed(seed)
     model = build(variant, vocabs, settings["sizes"])
-    config = d2l.TrainConfig(
-        **settings["training"],
-        seed=seed,
-        folder=folder,
-        resume=True,
-        about={"data": corpus, "seed": seed},
-        progress=False,
-    )
-    batches = d2l.Batches(parts.train, *vocabs, settings["batch_size"], seed)
-    history = d2l.fit(model, batches, config, parts.valid)
-    shows = seed == 0 and corpus == "mini-fra-long"
+    trained = train(model, parts, settings, folder, {"data": corpus, "seed": seed})
     if seed == 0 and name in SHIPPED:
-        d2l.save_run(MODELS / SHIPPED[name], model, history, config.about, torch.float16)
+        ship(folder, SHIPPED[name])
+    shows = seed == 0 and corpus == "mini-fra-long"
     return {
         "name": name,
         "seed": seed,
-        "config": {**model.config, "batch_size": settings["batch_size"], **settings["training"]},
-        "parameters": sum(weight.numel() for weight in model.parameters()),
-        "seconds": sum(history["seconds"]),
-        "history": list(history),
+        **trained,
         **measure(model, parts.test, settings["bins"]),
         "examples": examples(model, parts.test) if shows else None,
     }

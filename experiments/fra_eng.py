@@ -16,6 +16,7 @@ from statistics import mean
 
 import torch
 from sacrebleu.metrics import BLEU
+from train import ship, train
 
 import d2l_lite as d2l
 
@@ -25,7 +26,7 @@ CORPUS = HERE / "fra_eng_corpus.json"
 ERRORS = HERE / "fra_eng_errors.json"
 COUNTS = HERE / "fra_eng_counts.json"
 LINES = 50_000
-SHIPPED = HERE.parent / "book" / "models" / "fra-eng-rnn-attention"
+SHIPPED = "fra-eng-rnn-attention"
 SEEDS = (0, 1, 2)
 MODELS = {
     # What `python -m d2l_lite train --data fra-eng --num-examples 50000` does by default.
@@ -139,26 +140,14 @@ def run(name: str, seed: int, folder: Path) -> dict:
     vocabs = d2l.build_vocabs(parts.train, min_count=2)
     torch.manual_seed(seed)
     model = d2l.build_model("rnn-attention", *vocabs, **settings["sizes"])
-    batches = d2l.Batches(parts.train, *vocabs, settings["batch_size"], seed)
-    config = d2l.TrainConfig(
-        **settings["training"],
-        seed=seed,
-        folder=folder,
-        resume=True,
-        about={"data": "fra-eng", "num_examples": LINES, "seed": seed},
-        progress=False,
-    )
-    history = d2l.fit(model, batches, config, parts.valid)
+    about = {"data": "fra-eng", "num_examples": LINES, "seed": seed}
+    trained = train(model, parts, settings, folder, about)
     if (name, seed) == ("rnn-attention", 0):
-        saved = d2l.load_run(folder)
-        d2l.save_run(SHIPPED, model, history, saved.config["about"], torch.float16)
+        ship(folder, SHIPPED)
     return {
         "name": name,
         "seed": seed,
-        "config": {**model.config, "batch_size": settings["batch_size"], **settings["training"]},
-        "parameters": sum(weight.numel() for weight in model.parameters()),
-        "seconds": sum(history["seconds"]),
-        "history": list(history),
+        **trained,
         "scores": d2l.evaluate(model, parts.test),
         "unseen_targets": d2l.evaluate(model, unseen_targets(parts)),
     }
