@@ -72,6 +72,20 @@ def exact_match(hypotheses: Sequence[Any], references: Sequence[Sequence[Any]]) 
     return hits / len(hypotheses)
 
 
+def wilson_interval(hits: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share, `hits` of `count` (Wilson 1927); it lies within 0 to 1.
+
+    Raises:
+        ValueError: `count` is below 1, or `hits` is not within 0 to `count`.
+    """
+    if not (count >= 1 and 0 <= hits <= count):
+        raise ValueError(f"no share: {hits} of {count}")
+    share, width = hits / count, 1.96**2 / count
+    middle = (share + width / 2) / (1 + width)
+    half = math.sqrt(width * share * (1 - share) + width**2 / 4) / (1 + width)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
 def perplexity(loss: float) -> float:
     """The exponential of a mean cross-entropy per word in nats; infinite where it overflows."""
     try:

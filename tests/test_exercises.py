@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 import torch
 
@@ -200,6 +201,7 @@ def test_predictions_are_compared_entry_by_entry():
 
 def test_a_single_prediction_needs_no_dictionary():
     assert check_prediction((2, 3), (2, 3)) == ""
+    assert check_prediction(np.bool_(True), True) == check_prediction(np.int64(2), 2) == ""
     with pytest.raises(WrongAnswer, match="the axes"):
         check_prediction((3, 2), (2, 3), {(3, 2): "the axes changed places"})
     with pytest.raises(WrongAnswer, match="the dots"):

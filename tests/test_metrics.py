@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU
 
-from d2l_lite import alignment_error_rate, alignment_score, bleu, exact_match, perplexity
+from d2l_lite import (
+    alignment_error_rate,
+    alignment_score,
+    bleu,
+    exact_match,
+    perplexity,
+    wilson_interval,
+)
 
 WORDS = "the a cat dog Tom sees likes old red house , . to for with".split()
 words = st.sampled_from(WORDS)
@@ -127,6 +134,29 @@ def test_exact_match_by_hand():
 def test_references_that_do_not_fit_are_named(metric, hypotheses, references, named):
     with pytest.raises(ValueError, match=named):
         metric(hypotheses, references)
+
+
+def test_wilson_by_hand():
+    """None of 4: the low end is 0, the high one z² / (n + z²) = 3.84 / 7.84."""
+    assert wilson_interval(0, 4) == pytest.approx((0, 0.49), abs=1e-3)
+
+
+@given(st.data(), st.integers(1, 300))
+def test_wilsons_ends_are_the_shares_that_lie_1_96_deviations_away(data, count):
+    hits = data.draw(st.integers(0, count))
+    low, high = wilson_interval(hits, count)
+    assert 0 <= low <= hits / count + 1e-9
+    assert hits / count - 1e-9 <= high <= 1
+    for end in (low, high):
+        distance = abs(hits / count - end)
+        assert distance == pytest.approx(1.96 * math.sqrt(end * (1 - end) / count), abs=1e-6)
+    assert wilson_interval(count - hits, count) == pytest.approx((1 - high, 1 - low))
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 0), (-1, 4), (5, 4), (math.nan, 4)])
+def test_what_is_no_share_is_named(hits, count):
+    with pytest.raises(ValueError, match=f"{hits} of {count}"):
+        wilson_interval(hits, count)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,7 +67,7 @@ def check_prediction(
 
 
 def _same_value(value: Any, right: Any, tolerance: float) -> bool:
-    if isinstance(value, Tensor):
+    if isinstance(value, Tensor | np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(right, list | tuple):
         return (

@@ -18,8 +18,14 @@ def check_scores_by_hand(answer: dict) -> Right:
     """The error rate, the best error rate and the mass of a small grid with four gold links."""
     score = alignment_score([WEIGHTS.numpy()], [GOLD])
     hints = {
-        "error rate": "Count links on both sides, three in A, four in G. 1/3 is a share of words.",
-        "best": {0: "One link for each word: three at most, and G has four.", None: "Take A in G."},
+        "error rate": {
+            0.57: "That is how far A and G agree. The error is what is missing to 1.",
+            None: "Count links on both sides, three in A, four in G. 1/3 is a share of words.",
+        },
+        "best": {
+            0: "One link for each word: three at most, and G has four.",
+            None: "The same formula, for three links that are all in G.",
+        },
         "mass": "Add up the weights on all gold links, and divide by the three words.",
     }
     truth = {"error rate": score.error_rate, "best": score.best, "mass": score.mass}
@@ -33,10 +39,11 @@ def _effect(weights: Tensor) -> Tensor:
 def check_query_effect(function: Callable) -> Right:
     """A function of weights (T, S) -> how far a row is from the mean row, a tensor, no axes."""
     mistakes = {
-        "It is the distance from the mean of the row itself. Rows must be compared with each "
-        "other: average over the queries.": lambda w: (w - w.mean(1, True)).abs().sum(1).mean(),
+        "It is the distance from 1/S, the mean of any row. Rows must be compared with each other: "
+        "average over the queries.": lambda w: (w - w.mean(1, True)).abs().sum(1).mean(),
         "Differences of both signs cancel.": lambda w: (w - w.mean(dim=0)).sum(dim=1).mean(),
         "It grows with the number of rows: take their mean.": lambda w: _effect(w) * len(w),
+        "Within a row the differences are added up.": lambda w: _effect(w) / w.shape[1],
     }
     random = torch.rand(5, 3, generator=torch.Generator().manual_seed(0)).softmax(dim=1)
     cases = [(torch.eye(2),), (torch.full((4, 3), 1 / 3),), (WEIGHTS,), (random,)]
@@ -61,6 +68,7 @@ def check_error_rate(function: Callable) -> Right:
         "The pairs changed places: a gold link is (source, target).": (
             lambda w, gold: _rate(w, [(t, s) for s, t in gold])
         ),
+        "No link is found in G. Are all of them pairs of integers?": lambda w, gold: 1.0,
     }
     crossed = torch.tensor([[0.9, 0.1, 0.0], [0.1, 0.2, 0.7], [0.3, 0.4, 0.3]])
     cases = [
@@ -85,6 +93,12 @@ def check_strongest(function: Callable, share_changed: Callable) -> Right:
     mistakes = {
         "Padding is attended to: hide it before the maximum is taken.": (
             lambda scores, valid: _strongest(scores, torch.ones_like(valid))
+        ),
+        "A hidden score of 0 is still larger than a negative one.": (
+            lambda scores, valid: _strongest(scores * valid, torch.ones_like(valid))
+        ),
+        "The mask is the wrong way round: True = may attend.": (
+            lambda scores, valid: _strongest(scores, ~valid)
         ),
         "The strongest word has its old weight. A row must sum to 1.": (
             lambda scores, valid: masked_softmax(scores, valid) * _strongest(scores, valid)
