@@ -11,8 +11,22 @@ from d2l_lite.attention import (
     length_mask,
     masked_softmax,
 )
-from d2l_lite.seq2seq import Decoder, Encoder, EncoderDecoder, IncrementalDecoder
-from d2l_lite.metrics import alignment_error_rate, alignment_score, bleu, exact_match, perplexity
+from d2l_lite.seq2seq import (
+    Decoder,
+    Encoder,
+    EncoderDecoder,
+    IncrementalDecoder,
+    PositionedEmbedding,
+    sinusoids,
+)
+from d2l_lite.metrics import (
+    alignment_error_rate,
+    alignment_score,
+    bleu,
+    exact_match,
+    perplexity,
+    wilson_interval,
+)
 from d2l_lite.plot import ROLES, curves, heatmap, use_style
 from d2l_lite.data import (
     Batch,
@@ -27,7 +41,9 @@ from d2l_lite.data import (
     split_pairs,
 )
 from d2l_lite.rnn import RNNAttentionDecoder, RNNDecoder, RNNEncoder
-from d2l_lite.models import build_model
+from d2l_lite.conv import ConvDecoder, ConvEncoder, GatedConvolution
+from d2l_lite.transformer import MultiHeadAttention, TransformerDecoder, TransformerEncoder
+from d2l_lite.models import build_model, recipe
 from d2l_lite.decoding import Translation, forced_weights, translate
 from d2l_lite.runs import Run, load_run, save_run, try_gpu
 from d2l_lite.training import History, TrainConfig, evaluate, fit, mean_loss

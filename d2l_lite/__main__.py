@@ -12,7 +12,7 @@ import torch
 
 from d2l_lite.data import CORPORA, Batches, build_vocabs, keep_lengths, load_pairs, split_pairs
 from d2l_lite.decoding import Translation, translate
-from d2l_lite.models import DEFAULTS, build_model
+from d2l_lite.models import DEFAULTS, build_model, recipe
 from d2l_lite.plot import heatmap, use_style
 from d2l_lite.runs import load_run, try_gpu
 from d2l_lite.training import TrainConfig, evaluate, fit
@@ -56,9 +56,10 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(max_len=100)  # the rest would cost much and teach little; it is counted
     parser.add_argument("--model", default="rnn-attention", help=", ".join(DEFAULTS))
     parser.add_argument("--out", required=True, help="the run folder to write")
-    parser.add_argument("--epochs", type=int, default=16, metavar="N")
-    parser.add_argument("--batch-size", type=int, default=128, metavar="N")
-    parser.add_argument("--lr", type=float, default=0.003, metavar="X")
+    usual = "by default what suits the model"
+    parser.add_argument("--epochs", type=int, metavar="N", help=usual)
+    parser.add_argument("--batch-size", type=int, metavar="N", help=usual)
+    parser.add_argument("--lr", type=float, metavar="X", help=usual)
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--resume", action="store_true", help="go on from the last whole epoch")
     parser.add_argument("--valid", metavar="FILE", help="validate on these pairs, train on all")
@@ -83,6 +84,9 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
+    for name, usual in recipe(args.model).items():
+        if getattr(args, name) is None:
+            setattr(args, name, usual)
     read = load_pairs(args.data, args.num_examples)
     pairs = keep_lengths(read, args.min_len, args.max_len)
     if args.valid:

@@ -72,11 +72,12 @@ def translate(
 
 
 def forced_weights(
-    model: EncoderDecoder, pairs: Sequence[Pair], batch_size: int = 64
+    model: EncoderDecoder, pairs: Sequence[Pair], batch_size: int = 64, every: bool = False
 ) -> list[Tensor] | None:
     """The weights (target words, source words) of each pair when the decoder reads the target.
 
-    `<eos>` is left out. None for a model without attention.
+    `<eos>` is left out. None for a model without attention. Of a decoder with several attentions
+    it is their mean, or with `every` each: (blocks · heads, target words, source words).
     """
     if not isinstance(model.decoder, IncrementalDecoder):
         return None  # nobody knows where its attention is
@@ -87,11 +88,12 @@ def forced_weights(
             src, src_len = pad([_encode(model, pair.source) for pair in chunk])
             tgt, tgt_len = pad([[BOS, *encode(pair.target, model.tgt_vocab)] for pair in chunk])
             state = model.start(src.to(model.device), src_len.to(model.device))
-            _, weights, _ = model.decoder.features(tgt.to(model.device), state)
+            read = model.decoder.read if every else model.decoder.features
+            _, weights, _ = read(tgt.to(model.device), state)
             if weights is None:
                 return None
             sizes = zip(weights.cpu(), tgt_len - 1, src_len, strict=True)
-            found += [rows[:words, :source_words] for rows, words, source_words in sizes]
+            found += [rows[..., :words, :source_words] for rows, words, source_words in sizes]
     return found
 
 

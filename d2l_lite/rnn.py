@@ -13,10 +13,9 @@ from d2l_lite.attention import (
     BilinearAttention,
     DotAttention,
     ScaledDotAttention,
-    check_lengths,
     length_mask,
 )
-from d2l_lite.seq2seq import Encoder, IncrementalDecoder
+from d2l_lite.seq2seq import Encoder, IncrementalDecoder, check_source
 
 CONTEXTS = ("start", "last", "mean")
 QUERIES = ("before", "after")
@@ -65,9 +64,7 @@ class RNNEncoder(Encoder):
         Raises:
             ValueError: there is not one length a sentence, or one is not within 1 to S.
         """
-        if src_len.shape != src.shape[:1]:
-            raise ValueError(f"lengths of shape {tuple(src_len.shape)} for {len(src)} sentences")
-        check_lengths(src_len, src.shape[1], least=1)
+        check_source(src, src_len)
         embedded = self.dropout(self.embedding(src))  # (B, S, E)
         packed = pack_padded_sequence(
             embedded, src_len.cpu(), batch_first=True, enforce_sorted=False

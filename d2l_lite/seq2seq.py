@@ -1,12 +1,13 @@
 """What every model family shares: an encoder, a decoder, and the two as one model."""
 
+import math
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from d2l_lite.attention import length_mask
+from d2l_lite.attention import check_lengths, length_mask
 
 
 class Encoder(nn.Module):
@@ -45,6 +46,14 @@ class IncrementalDecoder(Decoder):
         """Read `tgt_in` (B, T): features (B, T, D), weights (B, T, S) or None, and the state."""
         raise NotImplementedError
 
+    def read(self, tgt_in: Tensor, state: Any) -> tuple[Tensor, Tensor | None, Any]:
+        """As `features`, but the weights of every attention to the source: (B, A, T, S).
+
+        A decoder with several, one a block or a head, gives their mean as its `features`' weights.
+        """
+        features, weights, state = self.features(tgt_in, state)
+        return features, None if weights is None else weights[:, None], state
+
     def select(self, state: Any, rows: Tensor) -> Any:
         """The state of the given batch rows, in that order; a row may occur more than once."""
         raise NotImplementedError
@@ -57,6 +66,53 @@ class IncrementalDecoder(Decoder):
         """Read one word per sentence, (B,): logits (B, V), the state, weights (B, S) or None."""
         features, weights, state = self.features(tokens[:, None], state)
         return self.output(features[:, 0]), state, None if weights is None else weights[:, 0]
+
+
+class PositionedEmbedding(nn.Module):
+    """Word vectors that know where they stand, for encoders that read all words at once.
+
+    A word's vector, scaled to a spread of about 1, and the sinusoids of its position are added
+    (Vaswani et al. 2017, sections 3.4 and 3.5). No sentence is too long for a formula.
+    """
+
+    def __init__(self, vocab_size: int, embed_size: int, dropout: float = 0.0):
+        super().__init__()
+        self.words = nn.Embedding(vocab_size, embed_size)
+        nn.init.normal_(self.words.weight, std=embed_size**-0.5)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens: Tensor, start: int = 0) -> Tensor:
+        """The vectors (B, T, E) of tokens (B, T), the first of which has the position `start`."""
+        size = self.words.embedding_dim
+        positions = torch.arange(start, start + tokens.shape[1], device=tokens.device)
+        words = self.words(tokens) * math.sqrt(size)
+        return self.dropout(words + sinusoids(positions, size).to(words.dtype))
+
+
+def sinusoids(positions: Tensor, size: int) -> Tensor:
+    """Sines and cosines of positions (T,), in turn, ever slower along the row: (T, size).
+
+    Entry 2i is sin(p / 10000^(2i / size)), entry 2i + 1 the cosine (Vaswani et al. 2017, 3.5).
+    """
+    rates = 10000 ** (-torch.arange(0, size, 2, device=positions.device) / size)
+    angles = positions[:, None] * rates  # (T, size / 2, rounded up)
+    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)[:, :size]
+
+
+def tie(embedding: PositionedEmbedding) -> nn.Linear:
+    """A layer that scores words with the vectors that they are read with (Press and Wolf 2017)."""
+    vocab_size, embed_size = embedding.words.weight.shape
+    output = nn.Linear(embed_size, vocab_size)
+    output.weight = embedding.words.weight
+    nn.init.zeros_(output.bias)
+    return output
+
+
+def check_source(src: Tensor, src_len: Tensor) -> None:
+    """Raise a ValueError unless there is one length for each sentence, from 1 to S."""
+    if src_len.shape != src.shape[:1]:
+        raise ValueError(f"lengths of shape {tuple(src_len.shape)} for {len(src)} sentences")
+    check_lengths(src_len, src.shape[1], least=1)
 
 
 class EncoderDecoder(nn.Module):

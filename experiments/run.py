@@ -26,7 +26,7 @@ import records
 import torch
 from tqdm import tqdm
 
-EXPERIMENTS = ("contexts", "fra_eng")
+EXPERIMENTS = ("contexts", "fra_eng", "families")
 FOLDERS = Path(__file__).parents[1] / "runs"
 
 

@@ -6,9 +6,32 @@ import torch
 from torch import nn
 
 from d2l_lite import Batches, Decoder, Encoder, EncoderDecoder, Pair, build_model, build_vocabs
+from d2l_lite.rnn import ATTENTIONS, CONTEXTS, QUERIES
 
 NUMBERS = {"one": "un", "two": "deux", "three": "trois", "four": "quatre", "five": "cinq"}
 SIZES = {"embed_size": 16, "hidden_size": 24, "dropout": 0.0}
+SMALL = {
+    "rnn": SIZES,
+    "rnn-attention": SIZES,
+    "conv": {**SIZES, "num_layers": 2},
+    "transformer": {
+        "width": 16,
+        "num_heads": 2,
+        "feed_forward_size": 24,
+        "num_layers": 2,
+        "dropout": 0.0,
+    },
+}
+
+_TIED = {"tied": True, "own": False}
+# Every decoder that the RNNs can have: a model's name, and what to change in its sizes.
+RNN_PLAIN = {f"{c}-{t}": ("rnn", {"context": c, "tied": _TIED[t]}) for c in CONTEXTS for t in _TIED}
+RNN_ATTENTIVE = {
+    f"{a}-{q}-{t}": ("rnn-attention", {"attention": a, "query": q, "tied": _TIED[t]})
+    for a in ATTENTIONS
+    for q in QUERIES
+    for t in _TIED
+}
 
 
 def _count(words):
@@ -23,10 +46,22 @@ VOCABS = build_vocabs(PAIRS)
 def small_model(name="rnn-attention", vocabs=VOCABS, seed=0, scale=1.0, **sizes):
     """A model without training; `scale` above 1 makes its choices definite and varied."""
     torch.manual_seed(seed)
-    model = build_model(name, *vocabs, **{**SIZES, **sizes})
+    model = build_model(name, *vocabs, **{**SMALL[name], **sizes})
     for parameter in model.parameters():
         parameter.data.mul_(scale)
     return model
+
+
+def model_of(name, size=11, **sizes):
+    """A model without training of `size` words a side, which have numbers alone."""
+    return small_model(name, (range(size), range(size)), **sizes).eval()
+
+
+def all_at_once(model, batch):
+    """Logits (B, T, V), weights (B, T, S) or None, and the state after teacher forcing."""
+    state = model.start(batch.src, batch.src_len)
+    features, weights, state = model.decoder.features(batch.tgt[:, :-1], state)
+    return model.decoder.output(features), weights, state
 
 
 class PlainEncoder(Encoder):

@@ -45,13 +45,18 @@ def models():
         "rnn": trained(lambda: small_model("rnn")),
         "before": trained(attentive, query="before", bidirectional=False),
         "after": trained(attentive, query="after"),
+        "conv": trained(small_model, name="conv"),
+        "transformer": trained(small_model, name="transformer"),
         "plain": trained(plain_model),
         "wild": attentive(scale=8.0),  # seldom comes to an end
     }
 
 
-each = pytest.mark.parametrize("name", ["rnn", "before", "after", "plain", "wild"])
-each_of_ours = pytest.mark.parametrize("name", ["rnn", "before", "after", "wild"])
+TRAINED = ["before", "after", "conv", "transformer"]  # with attention
+OURS = ["rnn", *TRAINED, "wild"]
+each = pytest.mark.parametrize("name", [*OURS, "plain"])
+each_of_ours = pytest.mark.parametrize("name", OURS)
+each_trained = pytest.mark.parametrize("name", TRAINED)
 each_beam = pytest.mark.parametrize("beam", [1, 3])
 
 
@@ -128,7 +133,7 @@ def assert_same(found, expected):
 
 @settings(max_examples=20)
 @given(
-    name=st.sampled_from(["rnn", "before", "after", "wild"]),
+    name=st.sampled_from(OURS),
     beam=st.sampled_from([1, 2, 5]),
     sentences=st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=9),
     batch_size=st.integers(1, 10),
@@ -139,7 +144,7 @@ def test_company_and_order_do_not_matter(models, name, beam, sentences, batch_si
         assert_same(found, translate(models[name], [sentence], beam)[0])
 
 
-@pytest.mark.parametrize("name", ["before", "after", "wild"])
+@pytest.mark.parametrize("name", [*TRAINED, "wild"])
 @each_beam
 def test_weights_have_a_row_for_each_word_and_a_column_for_each_source_word(models, name, beam):
     for sentence, found in zip(SENTENCES, translate(models[name], SENTENCES, beam), strict=True):
@@ -148,7 +153,7 @@ def test_weights_have_a_row_for_each_word_and_a_column_for_each_source_word(mode
         assert_close(found.weights.sum(-1), torch.ones(len(found.words)))
 
 
-@pytest.mark.parametrize("name", ["before", "after"])
+@each_trained
 @each_beam
 def test_weights_are_those_of_the_words_that_won(models, name, beam):
     """Beams change places; the weights must follow. Read again, the words give the same ones."""
@@ -262,7 +267,7 @@ def test_the_mode_comes_back_after_an_error_too(monkeypatch):
     assert model.training
 
 
-@pytest.mark.parametrize("name", ["before", "after"])
+@each_trained
 def test_forced_weights_equal_those_of_single_steps(models, name):
     model, pairs = models[name].eval(), PAIRS[::20]
     for pair, weights in zip(pairs, forced_weights(model, pairs), strict=True):
@@ -275,3 +280,15 @@ def test_forced_weights_equal_those_of_single_steps(models, name):
             _, state, expected = model.decoder.step(torch.tensor([word]), state)
             assert_close(row, expected[0], atol=1e-6, rtol=0)
             word = following
+
+
+@each_trained
+def test_forced_weights_of_every_attention_have_the_plain_ones_as_their_mean(models, name):
+    """One in the RNNs; two blocks in "conv"; two blocks of two heads in "transformer"."""
+    pairs = PAIRS[::20]
+    plain, every = (forced_weights(models[name], pairs, 3, every=each) for each in (False, True))
+    for pair, one, many in zip(pairs, plain, every, strict=True):
+        words = len(pair.target.split()), len(pair.source.split())
+        assert many.shape == ({"conv": 2, "transformer": 4}.get(name, 1), *words)
+        assert_close(many.mean(dim=0), one)
+    assert forced_weights(models["rnn"], pairs, every=True) is None

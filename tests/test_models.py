@@ -4,26 +4,32 @@ import math
 
 import pytest
 import torch
+from small import SIZES, SMALL
 
 from d2l_lite import build_model
-from d2l_lite.models import DEFAULTS
+from d2l_lite.models import BUILDERS, DEFAULTS, recipe
 from d2l_lite.rnn import ATTENTIONS, CONTEXTS, QUERIES
 
 V = range(12)
-SMALL = {"embed_size": 6, "hidden_size": 8}
 CHOICES = [
     *[("rnn", {"context": context}) for context in CONTEXTS],
     *[("rnn-attention", {"attention": attention}) for attention in ATTENTIONS],
     *[("rnn-attention", {"query": query}) for query in QUERIES],
-    *[(name, {"tied": False, "bidirectional": False, "num_layers": 2}) for name in DEFAULTS],
+    *[
+        (name, {"tied": False, "bidirectional": False, "num_layers": 2})
+        for name in ("rnn", "rnn-attention")
+    ],
+    ("conv", {"kernel_size": 5, "num_layers": 1, "dropout": 0.5}),
+    ("transformer", {"num_heads": 4, "num_layers": 1, "dropout": 0.5}),
 ]
 
 
 @pytest.mark.parametrize(("name", "sizes"), CHOICES)
 def test_every_choice_builds_and_its_config_builds_it_again(random_batch, name, sizes):
     torch.manual_seed(1)
-    model = build_model(name, V, range(15), **SMALL, **sizes)
-    assert model.config == {"model": name, **DEFAULTS[name], **SMALL, **sizes}
+    sizes = {**SMALL[name], **sizes}
+    model = build_model(name, V, range(15), **sizes)
+    assert model.config == {"model": name, **DEFAULTS[name], **sizes}
     config = dict(model.config)
     torch.manual_seed(1)
     again = build_model(config.pop("model"), V, range(15), **config)
@@ -44,18 +50,18 @@ def test_defaults_make_a_model_that_starts_near_ln_v(random_batch, name):
 
 
 def test_vocabularies_stay_with_the_model():
-    model = build_model("rnn", V, range(15), **SMALL)
+    model = build_model("rnn", V, range(15), **SIZES)
     assert (model.src_vocab, model.tgt_vocab) == (V, range(15))
 
 
 def test_defaults_cannot_be_changed_through_a_model():
-    model = build_model("rnn", V, V, **SMALL)
+    model = build_model("rnn", V, V, **SIZES)
     model.config["hidden_size"] = 1
     assert DEFAULTS["rnn"]["hidden_size"] != 1
 
 
 def test_an_unknown_model_is_named_beside_the_known():
-    with pytest.raises(ValueError, match=r"'gru'.* rnn, rnn-attention"):
+    with pytest.raises(ValueError, match=r"'gru'.* rnn, rnn-attention, conv, transformer"):
         build_model("gru", V, V)
 
 
@@ -74,6 +80,20 @@ def test_an_unknown_model_is_named_beside_the_known():
         ("rnn", {"embed_size": -2}, "embed_size .* -2"),
         ("rnn", {"num_layers": 1.5}, "num_layers .* 1.5"),
         ("rnn", {"embed_size": "big"}, "embed_size .* 'big'"),
+        ("rnn", {"hidden_size": True}, "hidden_size .* True"),
+        ("conv", {"width": 8}, "conv has no 'width'; .* embed_size, hidden_size, num_layers, ker"),
+        ("conv", {"tied": True}, "conv has no 'tied'"),
+        ("conv", {"kernel_size": 4}, "kernel_size must be odd, not 4"),
+        ("conv", {"kernel_size": 0}, "kernel_size .* 0"),
+        ("conv", {"kernel_size": -1}, "kernel_size .* -1"),
+        ("conv", {"num_layers": 0}, "num_layers .* 0"),
+        ("transformer", {"hidden_size": 8}, "transformer has no 'hidden_size'; it has width, num"),
+        ("transformer", {"num_heads": 3, "width": 8}, "3 heads .* 8"),
+        ("transformer", {"num_heads": 0}, "num_heads .* 0"),
+        ("transformer", {"width": 0}, "width .* 0"),
+        ("transformer", {"feed_forward_size": 2.5}, "feed_forward_size .* 2.5"),
+        ("transformer", {"num_layers": "two"}, "num_layers .* 'two'"),
+        ("transformer", {"dropout": 1}, "dropout .* 1"),
         ("rnn", {"dropout": 1.0}, "dropout .* 1.0"),
         ("rnn", {"dropout": -0.1}, "dropout .* -0.1"),
         ("rnn", {"dropout": math.nan}, "dropout .* nan"),
@@ -83,3 +103,15 @@ def test_an_unknown_model_is_named_beside_the_known():
 def test_a_wrong_choice_is_named(name, sizes, named):
     with pytest.raises(ValueError, match=named):
         build_model(name, V, V, **sizes)
+
+
+def test_every_model_has_defaults_a_builder_and_a_recipe():
+    assert list(DEFAULTS) == list(BUILDERS) == list(SMALL)
+    for name in DEFAULTS:
+        numbers = recipe(name)
+        assert set(numbers) == {"epochs", "lr", "batch_size"}
+        assert min(numbers.values()) > 0
+        numbers["epochs"] = 0  # the reader's own copy
+        assert recipe(name)["epochs"] > 0
+    with pytest.raises(ValueError, match=r"'gru'.* rnn, rnn-attention, conv, transformer"):
+        recipe("gru")

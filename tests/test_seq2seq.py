@@ -1,20 +1,32 @@
 """What every model shares: the loss above all, for our decoders and for a reader's own."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from small import SMALL, small_model
 from torch import nn
 from torch.testing import assert_close
 
-from d2l_lite import BOS, EOS, PAD, Batch, Decoder, Encoder, EncoderDecoder, build_model
-from d2l_lite.seq2seq import IncrementalDecoder
+from d2l_lite import (
+    BOS,
+    EOS,
+    PAD,
+    Batch,
+    Decoder,
+    Encoder,
+    EncoderDecoder,
+    PositionedEmbedding,
+    sinusoids,
+)
+from d2l_lite.seq2seq import IncrementalDecoder, tie
 
 V = 11
-SIZES = {"embed_size": 6, "hidden_size": 8, "dropout": 0.0}
+RANGES = (range(V), range(V))
 
 
 class MeanEncoder(Encoder):
@@ -50,11 +62,7 @@ def foreign():
     return EncoderDecoder(MeanEncoder(), ForeignDecoder())
 
 
-MODELS = {
-    "foreign": foreign,
-    "rnn": lambda: build_model("rnn", range(V), range(V), **SIZES),
-    "rnn-attention": lambda: build_model("rnn-attention", range(V), range(V), **SIZES),
-}
+MODELS = {"foreign": foreign} | {name: partial(small_model, name, RANGES) for name in SMALL}
 each_model = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 lengths = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=4)
 
@@ -152,3 +160,63 @@ def test_vocabularies_are_kept_and_may_be_left_out():
 def test_a_contract_that_is_not_filled_says_so(call):
     with pytest.raises(NotImplementedError):
         call()
+
+
+# Positions
+
+
+def test_sinusoids_by_hand():
+    """Size 4 has the rates 1 and 10000^(-1/2) = 1/100; of size 3 the last cosine is cut off."""
+    sin, cos = math.sin, math.cos
+    rows = [[sin(p), cos(p), sin(p / 100), cos(p / 100)] for p in (0, 1, 50)]
+    assert_close(sinusoids(torch.tensor([0, 1, 50]), 4), torch.tensor(rows))
+    slow = 10000 ** (-2 / 3)
+    assert_close(sinusoids(torch.tensor([7]), 3), torch.tensor([[sin(7), cos(7), sin(7 * slow)]]))
+
+
+@given(
+    one=st.integers(0, 500),
+    distance=st.integers(0, 60),
+    size=st.integers(1, 20).map(lambda n: 2 * n),
+)
+def test_sinusoids_of_one_distance_are_equally_alike(one, distance, size):
+    """sin a sin b + cos a cos b = cos(a - b): where the two stand does not matter."""
+    here = sinusoids(torch.tensor([0, distance]), size)
+    there = sinusoids(torch.tensor([one, one + distance]), size)
+    assert_close(there[0] @ there[1], here[0] @ here[1], atol=1e-3, rtol=0)
+    assert_close(there.norm(dim=1), torch.full((2,), math.sqrt(size / 2)))
+
+
+@given(start=st.integers(0, 600), length=st.integers(1, 5), size=st.integers(1, 9))
+def test_positioned_words_are_words_and_positions(start, length, size):
+    """Also in the middle of a sentence, and for as long as one likes."""
+    embedding, tokens = PositionedEmbedding(V, size), torch.randint(V, (2, length))
+    found = embedding(tokens, start)
+    words = math.sqrt(size) * embedding.words.weight[tokens]
+    assert_close(found, words + sinusoids(torch.arange(1000), size)[start : start + length])
+    assert_close(embedding(tokens), words + sinusoids(torch.arange(length), size))
+
+
+def test_words_start_with_a_spread_of_one_and_are_dropped_in_training():
+    embedding, tokens = PositionedEmbedding(5000, 64, dropout=0.25), torch.arange(5000)[None]
+    positions = sinusoids(torch.arange(5000), 64)
+    assert (embedding.eval()(tokens)[0] - positions).std().item() == pytest.approx(1, abs=0.01)
+    dropped = embedding.train()(tokens) == 0
+    assert dropped.float().mean().item() == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_positions_take_the_type_of_the_words(dtype):
+    """Computed before they are rounded: float16 has no odd number above 2048."""
+    embedding, tokens = PositionedEmbedding(V, 8).to(dtype), torch.zeros(1, 3, dtype=torch.long)
+    found = embedding(tokens, start=3001) - embedding(tokens)
+    assert found.dtype == dtype
+    expected = sinusoids(torch.arange(3001, 3004), 8) - sinusoids(torch.arange(3), 8)
+    assert_close(found[0].float(), expected, atol=0.1, rtol=0)
+
+
+def test_tied_words_are_scored_with_what_they_are_read_with():
+    embedding = PositionedEmbedding(V, 6)
+    output, features = tie(embedding), torch.randn(2, 3, 6)
+    assert output.weight is embedding.words.weight and not output.bias.any()
+    assert_close(output(features), features @ embedding.words.weight.T)
