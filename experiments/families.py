@@ -29,6 +29,7 @@ HERE = Path(__file__).parent
 RECORDS = HERE / "families.jsonl"
 COSTS = HERE / "families_costs.json"
 SEEDS = range(3)
+CORPORA = ("mini-fra-long", "fra-eng-long", "fra-eng")
 FAMILIES = ("rnn", "rnn-attention", "conv", "transformer")
 # What differs from the settings of `contexts`, or on fra-eng from the defaults.
 SETTINGS = {
@@ -114,7 +115,7 @@ def every_aer(model: d2l.EncoderDecoder, parts: d2l.Split) -> list[float] | None
 
 def prepare() -> None:
     """Say now, and not an hour later, that a corpus is missing."""
-    for corpus in ("mini-fra-long", "fra-eng-long", "fra-eng"):
+    for corpus in CORPORA:
         split(corpus)
 
 
@@ -163,4 +164,4 @@ def cost(family: str) -> dict[str, float]:
 def peak_memory() -> float:
     """The most memory that this process has held so far, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+    return peak * (1 if sys.platform == "darwin" else 1024) / 1e6

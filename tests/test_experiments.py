@@ -6,6 +6,8 @@ from pathlib import Path
 from statistics import mean
 
 import contexts
+import families
+import fra_eng as fra_eng_runs
 import pytest
 import records
 import run as runner
@@ -28,6 +30,11 @@ def fra_eng():
 @pytest.fixture(scope="module")
 def compared():
     return records.read(contexts.RECORDS)
+
+
+@pytest.fixture(scope="module")
+def trained_families():
+    return records.read(families.RECORDS)
 
 
 def of_seed_0(found, name):
@@ -96,6 +103,35 @@ def test_attention_looks_where_it_should(compared):
 def test_attention_helps_on_real_sentences(compared):
     bleu = {name: scores(compared, f"fra-eng-long/{name}", "bleu") for name in contexts.LONG}
     assert bleu["additive-after"] >= 3 + max(bleu[name] for name in contexts.FIXED)
+
+
+def test_the_families_have_equal_budgets(compared, fra_eng, trained_families):
+    """Sizes within 10 % of the mean, and on one corpus as many epochs over the same tokens."""
+    at = {contexts.RECORDS: compared, fra_eng_runs.RECORDS: fra_eng}
+    for corpus in families.CORPORA:
+        runs = []
+        for family in families.FAMILIES:
+            path, name = families.ELSEWHERE.get(f"{corpus}/{family}", (None, f"{corpus}/{family}"))
+            found = at.get(path, trained_families)
+            runs += [run for run in found if run["name"] == name and run["seed"] == 0]
+        for size in (run["parameters"] for run in runs):
+            assert 0.9 < size / mean(run["parameters"] for run in runs) < 1.1
+        assert len({(run["config"]["epochs"], run["config"]["batch_size"]) for run in runs}) == 1
+
+
+def test_each_attention_of_a_family_is_scored_by_itself(trained_families):
+    for run in trained_families:
+        if run["name"].startswith("mini-fra-long/"):
+            config = run["config"]
+            assert len(run["every"]) == config["num_layers"] * config.get("num_heads", 1)
+            assert min(run["every"]) <= 0.13
+
+
+def test_the_peak_of_memory_is_in_megabytes():
+    held = torch.ones(25_000_000)  # 100 MB
+    peak = families.peak_memory()
+    assert peak > held.element_size() * held.numel() / 1e6
+    assert peak < 50_000
 
 
 def test_the_fast_form_passes(capsys):
@@ -218,17 +254,22 @@ def test_what_bleu_counted_gives_the_recorded_bleu(fra_eng):
         ("fra-eng-rnn-attention", 8_000_000),
         ("mini-fra-long-rnn", 1_000_000),
         ("mini-fra-long-rnn-attention", 1_000_000),
+        ("mini-fra-long-conv", 1_000_000),
+        ("mini-fra-long-transformer", 1_000_000),
     ],
 )
-def test_a_shipped_model_is_small_whole_and_that_of_the_records(fra_eng, compared, name, size):
+def test_a_shipped_model_is_small_whole_and_that_of_the_records(
+    fra_eng, compared, trained_families, name, size
+):
     folder = MODELS / name
     assert sum(path.stat().st_size for path in folder.iterdir()) < size
     with safe_open(folder / "model.safetensors", "pt") as file:
         assert {file.get_tensor(part).dtype for part in file.keys()} == {torch.float16}  # noqa: SIM118
     shipped = load_run(name)
-    names = {folder: run for run, folder in contexts.SHIPPED.items()}
-    found = (compared, names[name]) if name in names else (fra_eng, "rnn-attention")
-    recorded = of_seed_0(*found)
+    shipping = {fra_eng_runs.SHIPPED: (fra_eng, "rnn-attention")}
+    for experiment, found in ((contexts, compared), (families, trained_families)):
+        shipping |= {folder: (found, run) for run, folder in experiment.SHIPPED.items()}
+    recorded = of_seed_0(*shipping[name])
     assert shipped.history == recorded["history"]
     assert shipped.config["model"].items() <= recorded["config"].items()
     (translation,) = translate(shipped.model, ["Tom is tired."])
