@@ -12,7 +12,7 @@ from hypothesis import settings
 from d2l_lite import BOS, EOS, Batch
 from d2l_lite.data import pad
 
-settings.register_profile("book", max_examples=30, deadline=None)
+settings.register_profile("book", max_examples=20, deadline=None)
 settings.load_profile("book")
 torch.set_num_threads(1)
 

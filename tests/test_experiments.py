@@ -124,7 +124,7 @@ def test_each_attention_of_a_family_is_scored_by_itself(trained_families):
         if run["name"].startswith("mini-fra-long/"):
             config = run["config"]
             assert len(run["every"]) == config["num_layers"] * config.get("num_heads", 1)
-            assert min(run["every"]) <= 0.13
+            assert min(run["every"]) <= 0.15
 
 
 def test_the_peak_of_memory_is_in_megabytes():

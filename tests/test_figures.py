@@ -78,6 +78,31 @@ def test_the_scores_and_weights_in_the_dot_product_drawing_are_right():
     torch.testing.assert_close(weights, right[0, 0], atol=0.005, rtol=0)
 
 
+def window_lines(drawing):
+    """Where the lines of its convolution's windows begin and end: for each end the starts."""
+    windows = {}
+    for line in re.findall(r'd="M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)"', drawing):
+        start, top, end, bottom = map(float, line)
+        if top < bottom:
+            windows.setdefault(end, set()).add(start)
+    return {end: starts for end, starts in windows.items() if len(starts) > 1}
+
+
+@pytest.mark.parametrize(("name", "causal"), [("conv_block", False), ("conv_decoder", True)])
+def test_windows_of_three_words_and_the_decoders_end_at_their_own(name, causal):
+    windows = window_lines(DRAWINGS[Path(f"figures/{name}.svg")])
+    assert len(windows) == 3
+    for end, starts in windows.items():
+        assert len(starts) == 3 and sorted(starts)[2 if causal else 1] == end
+
+
+def test_the_weights_of_a_head_add_up_in_each_row():
+    drawing = DRAWINGS[Path("figures/transformer_block.svg")]
+    shades = [float(shade) for shade in re.findall(r"fill-opacity:([\d.]+)\"", drawing)]
+    sums = torch.tensor(shades).view(3, 3, 3).sum(dim=-1)  # a weight of 1 is half opaque
+    torch.testing.assert_close(sums, torch.full((3, 3), 0.5), atol=0.016, rtol=0)
+
+
 @given(st.lists(st.tuples(st.sampled_from("+*/_["), st.text("abc<&′1 ", min_size=1)), max_size=5))
 def test_markup_keeps_every_letter_and_returns_to_the_line(parts):
     forms = {"+": "{}", "*": "*{}*", "/": "/{}/", "_": "_{{{}}}", "[": "[{}]"}

@@ -8,7 +8,9 @@ target words. What numbers and weights they show is computed here.
 from pathlib import Path
 
 import of_attention
+import of_convolutions
 import of_models
+import of_transformer
 
 DRAWINGS = (
     of_attention.hello_world,
@@ -22,6 +24,11 @@ DRAWINGS = (
     of_models.attention_seq2seq,
     of_models.second_step,
     of_models.layers,
+    of_convolutions.conv_encoder,
+    of_convolutions.conv_block,
+    of_convolutions.conv_decoder,
+    of_transformer.transformer,
+    of_transformer.transformer_block,
 )
 
 

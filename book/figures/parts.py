@@ -1,4 +1,4 @@
-"""What several drawings share: a sentence, an encoder, a decoder, a weighted sum."""
+"""What several drawings share: a sentence, an encoder, a decoder, a weighted sum, arrows."""
 
 from itertools import accumulate, pairwise
 from math import exp
@@ -6,6 +6,7 @@ from math import exp
 from pen import LETTER, pill
 
 SOURCE, TARGET = ("it", "is", "cold"), ("il", "fait", "froid")
+READ = ("<bos>", *TARGET[:2])  # what a decoder reads while it writes TARGET
 # Scores chosen for the drawings: what each target word might look for in the source.
 SCORES = ((3, 0, 0), (0, 2, 1), (0, 0, 3))
 STEPS = (114, 209, 304)  # x of encoder and decoder states
@@ -83,3 +84,42 @@ def weighted_sum(d, xs, y, shape, symbol, output, values="values"):
     for name, down in (("scores", 0), ("weights", 109), (values, 167)):
         d.note(14, y + down, name)
     return scores, result
+
+
+def fall(d, upper, lower, role="plain"):
+    """An arrow from each shape of a row to the one below it."""
+    for above, below in zip(upper, lower, strict=True):
+        d.arrow(above.bottom, below.top, role=role)
+
+
+def descend(d, box, nodes, role="plain"):
+    """An arrow from a wide box to each shape below it."""
+    for node in nodes:
+        d.arrow((node.x, box.bottom[1]), node.top, role=role)
+
+
+def descend_into(d, nodes, box, role="plain"):
+    """An arrow from each shape to the wide box below."""
+    for node in nodes:
+        d.arrow(node.bottom, (node.x, box.top[1]), role=role)
+
+
+def remark(d, y, *lines, x=14):
+    """A note of one or two lines beside a row."""
+    for i, line in enumerate(lines):
+        d.note(x, y + 18 * i - 9 * (len(lines) - 1), line)
+
+
+def carry(d, xs, y, bus, total):
+    """What passes at the height y also goes down the side, into a sum."""
+    d.line([(xs[0], y), (xs[-1], y)])
+    to_left = bus < xs[0]
+    starts = [(x, y) for x in (xs if to_left else xs[::-1])]
+    d.branch(starts, (bus, y), (bus, total.y), total.left if to_left else total.right)
+
+
+def write(d, above, output, y):
+    """The output layer below what it reads, and the next words below that."""
+    d.arrow(above.bottom, output.top)
+    spread(d, TARGET, output.x - 69, output.x + 69, y, "query")
+    d.arrow(output.bottom, (output.x, y - 14))

@@ -1,8 +1,9 @@
 """The shapes that the book's drawings are made of: one shape for one kind of thing.
 
-A word is a pill, a state a circle, a vector a square, a layer a rounded box, a weight a cell or the
-width of a line. A colour says which role a thing plays (`d2l_lite.plot.ROLES`), and so does the
-style of a line, for readers who see colours differently or print in grey.
+A word is a pill, a state a circle, a vector a square, a layer a rounded box, a sum or product a
+small disc, a weight a cell or the width of a line; a dot is where a line branches. A colour says
+which role a thing plays (`d2l_lite.plot.ROLES`), and so does the style of a line, for readers who
+see colours differently or print in grey.
 
 A drawing opened by itself is dark ink on a light card. In a page it has no card, and the page's
 variables (`--ink`, `--role-query`, …) colour it. It uses no ids, so a page may hold several.
@@ -199,13 +200,41 @@ class Drawing:
             self.text(node.x, y + 10, f"[{shape}]")
         return node
 
-    def cell(self, x, y, label, weight=0.0) -> Node:
+    def lines(self, left, right, y, *labels) -> Node:
+        """A layer with a label of several lines."""
+        node = self.box(
+            (left + right) / 2, y, (right - left) / 2, 6 + 9 * len(labels), 8, "layer plain"
+        )
+        for i, label in enumerate(labels):
+            self.text(node.x, y + 18 * i - 9 * (len(labels) - 1), label)
+        return node
+
+    def disc(self, x, y, sign) -> Node:
+        """A sum or a product of what comes in."""
+        node = self.box(x, y, 12, 12, 12, "layer plain")
+        self.text(x, y, sign)
+        return node
+
+    def frame(self, left, right, top, bottom):
+        """A dashed line around what belongs together."""
+        size = f'width="{place(right - left)}" height="{place(bottom - top)}" rx="12"'
+        corner = f'x="{place(left)}" y="{place(top)}"'
+        self.parts.append(f'<rect class="hint" fill="none" {corner} {size}/>')
+
+    def branch(self, starts, *points):
+        """An arrow that takes along what passes at each of `starts`, all at one height."""
+        for x, y in starts:
+            self.parts.append(f'<circle class="plain head" cx="{place(x)}" cy="{place(y)}" r="3"/>')
+        self.arrow(starts[0], *points)
+
+    def cell(self, x, y, label, weight=0.0, dx=20, dy=15) -> Node:
         """A score, or a weight: the heavier, the bluer (at most so far that ink stays legible)."""
-        size = f'x="{place(x - 20)}" y="{place(y - 15)}" width="40" height="30"'
+        size = f'x="{place(x - dx)}" y="{place(y - dy)}" width="{2 * dx}" height="{2 * dy}"'
         fill = f'style="fill-opacity:{0.5 * weight:.2f}"'
         self.parts.append(f'<rect class="shape weight" {size} {fill}/>')
-        self.text(x, y, label)
-        return Node(x, y, 20, 15)
+        if label:
+            self.text(x, y, label)
+        return Node(x, y, dx, dy)
 
     def numbers(self, x, y, values, role) -> Node:
         """A vector number by number: a row of small squares that begins at x."""
