@@ -7,8 +7,8 @@
 
 An experiment is a module with `RECORDS`, a file with one line for each finished run, `runs()`, the
 names and seeds, `run(name, seed, folder)`, which returns the record, and `prepare()` and `finish()`
-for what comes before and after. As many runs go on at once
-as there are cores, on one thread each. An interrupted run goes on from its last whole epoch.
+for what comes before and after. As many runs go on at once as there are cores, on one thread each.
+An interrupted run goes on from its last whole epoch.
 """
 
 import argparse
