@@ -136,8 +136,8 @@ def finish(folder_of: Callable[[str, int], Path]) -> None:
 def cost(family: str) -> dict[str, float]:
     """Target words a second in training and in greedy translation, on one thread; memory in MB.
 
-    The model is at its defaults and has seen the same few batches twice. What it then writes is poor;
-    the words of it are counted, and `<eos>` as one.
+    The model is at its defaults and has seen the same few batches twice. What it then writes is
+    poor; its words are counted, and `<eos>` as one.
     """
     torch.set_num_threads(1)
     parts = split("fra-eng")
