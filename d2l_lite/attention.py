@@ -40,9 +40,12 @@ def check_lengths(lengths: Tensor, size: int, least: int) -> None:
         raise ValueError(f"a valid length of {lengths[wrong][0].item():g} in a row of {size}")
 
 
-def causal_mask(size: int, device: torch.device | None = None) -> Tensor:
-    """The mask that lets position t attend to positions 0 … t: boolean, (size, size)."""
-    return torch.ones(size, size, dtype=torch.bool, device=device).tril()
+def causal_mask(size: int, device: torch.device | None = None, first: int = 0) -> Tensor:
+    """The mask that lets position t attend to positions 0 … t: boolean, (size - first, size).
+
+    Its rows begin with that of position `first`: those before it have been read already.
+    """
+    return torch.ones(size - first, size, dtype=torch.bool, device=device).tril(diagonal=first)
 
 
 def masked_softmax(scores: Tensor, valid: Tensor | None = None) -> Tensor:

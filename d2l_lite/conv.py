@@ -158,12 +158,8 @@ class ConvDecoder(IncrementalDecoder):
         zeros = conved.new_zeros(len(conved), *self.before)
         return ConvState(conved, combined, mask, (zeros,) * len(self.blocks), 0)
 
-    def features(self, tgt_in: Tensor, state: ConvState):
-        features, weights, state = self.read(tgt_in, state)
-        return features, weights.mean(dim=1), state
-
     def read(self, tgt_in: Tensor, state: ConvState) -> tuple[Tensor, Tensor, ConvState]:
-        """As `features`, with the weights of every block: (B, blocks, T, S)."""
+        """Features, and the weights of every block: (B, blocks, T, S)."""
         embedded = self.embedding(tgt_in, state.length)  # (B, T, E)
         x = self.enter(embedded)  # (B, T, H)
         past, seen = [], []

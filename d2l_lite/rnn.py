@@ -177,7 +177,7 @@ class RNNDecoder(_LSTMDecoder):
             return lstm, _mean(outputs, src_len)
         return lstm, outputs[:, :1, :0]
 
-    def features(self, tgt_in: Tensor, state: tuple[LSTMState, Tensor]):
+    def read(self, tgt_in: Tensor, state: tuple[LSTMState, Tensor]):
         lstm, context = state
         embedded = self._embed(tgt_in)
         read = torch.cat((context.expand(-1, tgt_in.shape[1], -1), embedded), dim=-1)
@@ -232,12 +232,12 @@ class RNNAttentionDecoder(_LSTMDecoder):
         mask = None if src_len is None else length_mask(src_len, outputs.shape[1])
         return AttentionState(outputs, lstm, (self.attention.project_keys(outputs), mask))
 
-    def features(self, tgt_in: Tensor, state: AttentionState):
+    def read(self, tgt_in: Tensor, state: AttentionState):
         embedded = self._embed(tgt_in)  # (B, T, E)
-        read = self._attend_before if self.query == "before" else self._attend_after
-        outputs, contexts, weights, lstm = read(embedded, state)
+        attend = self._attend_before if self.query == "before" else self._attend_after
+        outputs, contexts, weights, lstm = attend(embedded, state)
         parts = (outputs, contexts) if not isinstance(self.readout, nn.Identity) else (outputs,)
-        return self._read_out(*parts), weights, state._replace(lstm=lstm)
+        return self._read_out(*parts), weights[:, None], state._replace(lstm=lstm)
 
     def _attend_before(self, embedded: Tensor, state: AttentionState):
         """Query, then read: each step needs the state that the step before it left."""

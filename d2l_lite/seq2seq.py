@@ -36,30 +36,30 @@ class Decoder(nn.Module):
 class IncrementalDecoder(Decoder):
     """A decoder that search can drive and whose attention can be seen; all of ours are.
 
-    A subclass gives `init_state`, `features`, `select` and `output`, the layer that turns features
+    A subclass gives `init_state`, `read`, `select` and `output`, the layer that turns features
     into logits. Keeping that layer apart lets training compute logits where they count alone.
     """
 
     output: nn.Module
 
-    def features(self, tgt_in: Tensor, state: Any) -> tuple[Tensor, Tensor | None, Any]:
-        """Read `tgt_in` (B, T): features (B, T, D), weights (B, T, S) or None, and the state."""
+    def read(self, tgt_in: Tensor, state: Any) -> tuple[Tensor, Tensor | None, Any]:
+        """Read `tgt_in` (B, T): features (B, T, D), weights (B, A, T, S) or None, and the state.
+
+        A is the number of attentions to the source: one, or one for each block or head.
+        """
         raise NotImplementedError
 
-    def read(self, tgt_in: Tensor, state: Any) -> tuple[Tensor, Tensor | None, Any]:
-        """As `features`, but the weights of every attention to the source: (B, A, T, S).
-
-        A decoder with several, one a block or a head, gives their mean as its `features`' weights.
-        """
-        features, weights, state = self.features(tgt_in, state)
-        return features, None if weights is None else weights[:, None], state
+    def features(self, tgt_in: Tensor, state: Any) -> tuple[Tensor, Tensor | None, Any]:
+        """As `read`, with the mean of all attentions' weights: (B, T, S) or None."""
+        features, weights, state = self.read(tgt_in, state)
+        return features, None if weights is None else weights.mean(dim=1), state
 
     def select(self, state: Any, rows: Tensor) -> Any:
         """The state of the given batch rows, in that order; a row may occur more than once."""
         raise NotImplementedError
 
     def forward(self, tgt_in: Tensor, state: Any) -> tuple[Tensor, Any]:
-        features, _, state = self.features(tgt_in, state)
+        features, _, state = self.read(tgt_in, state)
         return self.output(features), state
 
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any, Tensor | None]:
@@ -166,7 +166,7 @@ class EncoderDecoder(nn.Module):
         state = self.start(src, src_len)
         # Only where `forward` is ours is it known to be no more than these two.
         if getattr(type(self.decoder), "forward", None) is IncrementalDecoder.forward:
-            features, _, _ = self.decoder.features(tgt_in, state)
+            features, _, _ = self.decoder.read(tgt_in, state)
             logits = self.decoder.output(features[counted])  # (words, V)
         else:
             logits = self.decoder(tgt_in, state)[0][counted]  # (words, V)

@@ -170,7 +170,7 @@ class DecoderBlock(nn.Module):
         new = self.self_attention.project(read, read)
         past = tuple(torch.cat(parts, dim=2) for parts in zip(past, new, strict=True))
         words, reading = past[0].shape[2], x.shape[1]
-        earlier = causal_mask(words, x.device)[words - reading :]  # (T, t + T)
+        earlier = causal_mask(words, x.device, first=words - reading)  # (T, t + T)
         x = x + self.dropout(self.self_attention.attend(read, past, earlier)[0])
         found, weights = self.attention.attend(self.norms[1](x), source, mask)
         x = x + self.dropout(found)
@@ -213,12 +213,8 @@ class TransformerDecoder(IncrementalDecoder):
         nothing = tuple((keys[:, :, :0], values[:, :, :0]) for keys, values in source)
         return TransformerState(source, length_mask(src_len, outputs.shape[1]), nothing)
 
-    def features(self, tgt_in: Tensor, state: TransformerState):
-        features, weights, state = self.read(tgt_in, state)
-        return features, weights.mean(dim=1), state
-
     def read(self, tgt_in: Tensor, state: TransformerState):
-        """As `features`, with the weights of every head of every block: (B, blocks · N, T, S)."""
+        """Features, and the weights of every head of every block: (B, blocks · N, T, S)."""
         x = self.embedding(tgt_in, start=state.past[0][0].shape[2])  # (B, T, D)
         pasts, seen = [], []
         for block, past, source in zip(self.blocks, state.past, state.source, strict=True):

@@ -56,6 +56,7 @@ def test_length_mask_by_hand():
 def test_causal_mask_by_hand():
     assert causal_mask(3).int().tolist() == [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
     assert causal_mask(3).dtype == torch.bool
+    assert causal_mask(3, first=2).int().tolist() == [[1, 1, 1]]
 
 
 @pytest.mark.parametrize(
