@@ -8,8 +8,9 @@ links) all twelve, on `fra-eng-long` (5 to 12 words, 30,000 training pairs) nine
 
 import random
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -94,7 +95,7 @@ def split(corpus: str) -> d2l.Split:
     )
 
 
-def build(variant: str, vocabs, sizes: dict) -> d2l.EncoderDecoder:
+def build(variant: str, *vocabs: d2l.Vocab, **sizes: Any) -> d2l.EncoderDecoder:
     """A new model of a variant."""
     kind = "rnn" if variant in FIXED else "rnn-attention"
     model = d2l.build_model(kind, *vocabs, **sizes, **VARIANTS[variant])
@@ -107,10 +108,8 @@ def run(name: str, seed: int, folder: Path) -> dict:
     """Train one model in `folder`, or go on with it there, and score it; returns the record."""
     corpus, variant = name.split("/")
     settings, parts = CORPORA[corpus], split(corpus)
-    vocabs = d2l.build_vocabs(parts.train, min_count=settings["min_count"])
-    torch.manual_seed(seed)
-    model = build(variant, vocabs, settings["sizes"])
-    trained = train(model, parts, settings, folder, {"data": corpus, "seed": seed})
+    about = {"data": corpus, "seed": seed}
+    model, trained = train(partial(build, variant), parts, settings, folder, about)
     if seed == 0 and name in SHIPPED:
         ship(folder, SHIPPED[name])
     shows = seed == 0 and corpus == "mini-fra-long"
@@ -197,7 +196,7 @@ def fast() -> dict[str, float | None]:
     config = d2l.TrainConfig(epochs=2, lr=0.01, progress=False)
     for name in VARIANTS:
         torch.manual_seed(0)
-        model = build(name, vocabs, {"embed_size": 16, "hidden_size": 32, "dropout": 0.0})
+        model = build(name, *vocabs, embed_size=16, hidden_size=32, dropout=0.0)
         d2l.fit(model, d2l.Batches(train, *vocabs, batch_size=32), config)
         effects[name] = measure(model, test, ((1, 8),))["query_effect"]
         print(f"{name}: {effects[name]}")

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import cycle, islice, product
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,7 +22,7 @@ from statistics import median
 import contexts
 import fra_eng
 import torch
-from train import ship, train
+from train import defaults, ship, train
 
 import d2l_lite as d2l
 
@@ -82,9 +83,7 @@ def settings_of(name: str) -> dict:
     """Sizes, batch_size, training, min_count and bins of a run."""
     corpus, family = name.split("/")
     if corpus == "fra-eng":
-        training = d2l.recipe(family)
-        usual = {"sizes": {}, "batch_size": training.pop("batch_size"), "training": training}
-        return {**usual, "min_count": 2, "bins": ((1, 3), (4, 5), (6, 7))}
+        return {**defaults(family), "bins": ((1, 3), (4, 5), (6, 7))}
     return {**contexts.CORPORA[corpus], **SETTINGS[name]}
 
 
@@ -92,10 +91,8 @@ def run(name: str, seed: int, folder: Path) -> dict:
     """Train one model in `folder`, or go on with it there, and score it; returns the record."""
     corpus, family = name.split("/")
     settings, parts = settings_of(name), split(corpus)
-    vocabs = d2l.build_vocabs(parts.train, min_count=settings["min_count"])
-    torch.manual_seed(seed)
-    model = d2l.build_model(family, *vocabs, **settings["sizes"])
-    trained = train(model, parts, settings, folder, {"data": corpus, "seed": seed})
+    about = {"data": corpus, "seed": seed}
+    model, trained = train(partial(d2l.build_model, family), parts, settings, folder, about)
     if seed == 0 and name in SHIPPED:
         ship(folder, SHIPPED[name])
     measured = contexts.measure(model, parts.test, settings["bins"])

@@ -8,15 +8,14 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise, product
 from operator import itemgetter
 from pathlib import Path
 from statistics import mean
 
-import torch
 from sacrebleu.metrics import BLEU
-from train import ship, train
+from train import defaults, ship, train
 
 import d2l_lite as d2l
 
@@ -30,11 +29,7 @@ SHIPPED = "fra-eng-rnn-attention"
 SEEDS = (0, 1, 2)
 MODELS = {
     # What `python -m d2l_lite train --data fra-eng --num-examples 50000` does by default.
-    "rnn-attention": {
-        "sizes": {},
-        "batch_size": 128,
-        "training": {"epochs": 16, "lr": 0.003},
-    },
+    "rnn-attention": defaults("rnn-attention"),
     # E = H = 32, two layers, learning rate 0.005, as in the source text; the tanh restored, the
     # padding not read, the loss counted per word.
     "text": {
@@ -47,6 +42,7 @@ MODELS = {
             "tied": False,
             "query": "before",
         },
+        "min_count": 2,
         "batch_size": 64,
         "training": {"epochs": 10, "lr": 0.005, "schedule": "constant", "clip": 5.0},
     },
@@ -137,11 +133,9 @@ def word_facts(split: d2l.Split) -> dict:
 def run(name: str, seed: int, folder: Path) -> dict:
     """Train one model in `folder`, or go on with it there, and score it; returns the record."""
     settings, parts = MODELS[name], split()
-    vocabs = d2l.build_vocabs(parts.train, min_count=2)
-    torch.manual_seed(seed)
-    model = d2l.build_model("rnn-attention", *vocabs, **settings["sizes"])
     about = {"data": "fra-eng", "num_examples": LINES, "seed": seed}
-    trained = train(model, parts, settings, folder, about)
+    build = partial(d2l.build_model, "rnn-attention")
+    model, trained = train(build, parts, settings, folder, about)
     if (name, seed) == ("rnn-attention", 0):
         ship(folder, SHIPPED)
     return {
