@@ -85,8 +85,8 @@ def conv_block():
         504,
         "One block of the convolutional encoder",
         "Three vectors x1 to x3 get a zero vector on each side. Windows of three go into a "
-        "convolution, which gives two halves, u and g. The sigmoid of g, a gate, is multiplied "
-        "with u: a gated linear unit. A line that left before the zeros brings x past all this; "
+        "convolution, which gives two halves, a and b. The sigmoid of b, a gate, is multiplied "
+        "with a: a gated linear unit. A line that left before the zeros brings x past all this; "
         "it is added, the sum is scaled by the root of one half, and z1 to z3 come out.",
     )
     xs, bus = (120, 180, 240), 346
@@ -111,7 +111,7 @@ def conv_block():
 def gate(d, conv):
     """The two halves of a convolution's channels, one a gate for the other."""
     d.frame(36, 324, 224, 390)
-    halves = row(d.vector, (90, 270), 256, ("*u*", "*g*"), "plain")
+    halves = row(d.vector, (90, 270), 256, ("*a*", "*b*"), "plain")
     descend(d, conv, halves)
     d.note(180, 247, "two halves,", "middle")
     d.text(180, 265, "[(B, S, H)]")

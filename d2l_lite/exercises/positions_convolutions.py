@@ -22,10 +22,10 @@ def check_shapes(prediction: dict) -> Right:
     hints = {
         "shape of the convolution's weight": {
             (8, 8, 5): "The gates are channels, too: 2H come out of the convolution.",
-            None: "Channels out, channels in, places.",
+            None: "Channels out, channels in, positions.",
         },
         "output without padding": {
-            (4, 20, 8): "A window of 5 does not fit at every place.",
+            (4, 20, 8): "A window of 5 does not fit at every position.",
             (4, 16, 16): "The gate has not been applied: half of the channels are gates.",
             None: "How many windows fit, and how many numbers leave the gate?",
         },
@@ -80,10 +80,10 @@ def check_causal(function) -> Right:
     return check_function(function, windows(lambda k: 0), cases, mistakes, "Nobody looks ahead.")
 
 
-def check_without_places(answer: dict) -> Right:
-    """Distance 1 to 7 -> share of right answers of a judge of windows of 5, without places."""
+def check_without_positions(answer: dict) -> Right:
+    """Distance 1 to 7 -> share of right answers of a judge of windows of 5, without positions."""
     near = "A window of 5 holds both words. Is the width 5, and is the judge trained?"
-    far = "No window of 5 holds both words. Are the places off, and are both orders counted?"
+    far = "No window of 5 holds both words. Are the positions off, and are both orders counted?"
     truth = {distance: 1.0 if distance < 5 else 0.5 for distance in range(1, 8)}
     hints = {distance: near if distance < 5 else far for distance in truth}
     return check_prediction(answer, truth, hints, tolerance=0.15, praise="The window decides.")

@@ -46,7 +46,7 @@ WRONG = {
         (SHAPES | {"shape of the convolution's weight": (8, 8, 5)}, "gates are channels, too"),
         (SHAPES | {"shape of the convolution's weight": (16, 5, 8)}, "Channels out"),
         (SHAPES | {"output without padding": (4, 16, 16)}, "gate has not been applied"),
-        (SHAPES | {"output without padding": (4, 20, 8)}, "does not fit at every place"),
+        (SHAPES | {"output without padding": (4, 20, 8)}, "does not fit at every position"),
         (SHAPES | {"output with causal padding": (4, 24, 8)}, "What is the padding there for"),
         (SHAPES | {"words that 4 layers see": 20}, "windows overlap"),
         (SHAPES | {"causal layers until word 40 sees word 1": 8}, "39 steps"),
@@ -66,8 +66,8 @@ WRONG = {
         (kernel_turned_round, "numbers differ"),
         (not_cut, r"shape is \(1, 6, 1\)"),
     ],
-    "check_without_places": [
-        (dict.fromkeys(SHARES, 1.0), "5: 1.0.*places off"),
+    "check_without_positions": [
+        (dict.fromkeys(SHARES, 1.0), "5: 1.0.*positions off"),
         (SHARES | {3: 0.49, 4: 0.52}, "3: 0.49.*width 5"),
         (dict.fromkeys(SHARES, 0.5), "1: 0.5.*judge trained"),
         (SHARES | {5: 0.74}, "5: 0.74.*both orders counted"),
