@@ -1,0 +1,200 @@
+"""What an interactive figure is: controls, a picture with blanks, and a computation.
+
+The picture is an SVG. An attribute `data-set-y="{w0*-70+250}"` says that y is to be 250 minus 70
+times the number w0, `data-set-text="{w0:2}"` that the text is w0 with two decimals. The computation
+turns the values of the controls into these numbers and words. It is written twice, here with the
+book's own layers and in a few lines of JavaScript for a page without a kernel; the tests hold the
+two together. The picture is written once, and both fill its blanks in the same way.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any
+from xml.etree import ElementTree
+
+Value = float | str | bool
+BLANK = re.compile(r"\{(\w+)(?:\*([-.\d]+))?(?:\+([-.\d]+))?(?::(\d))?\}")
+SET = "data-set-"
+SVG = "http://www.w3.org/2000/svg"
+
+ElementTree.register_namespace("", SVG)
+
+
+@dataclass(frozen=True)
+class Control:
+    """Something to change: a slider, a choice among `options`, or, if `value` is a bool, a switch.
+
+    `low`, `high` and `step` are the slider's; with a whole `step` its value is a whole number. On a
+    page a slider that `drags` a handle of the picture is seen there alone; a keyboard reaches it.
+    """
+
+    name: str
+    label: str
+    value: Value
+    low: float = 0
+    high: float = 1
+    step: float = 0.1
+    options: tuple[str, ...] = ()
+    drags: bool = False
+
+    def html(self) -> str:
+        """The control as an element of a form, with its label."""
+        # In JupyterLab a letter or an arrow on a control must not command the notebook.
+        marks = f'name="{escape(self.name)}" data-lm-suppress-shortcuts="true"'
+        label = f"<span>{escape(self.label)}</span>"
+        if self.options:
+            chosen = {True: " selected", False: ""}
+            options = "".join(
+                f"<option{chosen[option == self.value]}>{escape(option)}</option>"
+                for option in self.options
+            )
+            return f"<label>{label}<select {marks}>{options}</select></label>"
+        if isinstance(self.value, bool):
+            checked = " checked" if self.value else ""
+            return f'<label><input type="checkbox" {marks}{checked}>{label}</label>'
+        limits = f'min="{self.low}" max="{self.high}" step="{self.step}" value="{self.value}"'
+        slider = f'<input type="range" {marks} {limits} autocomplete="off">'
+        hidden = ' class="drags"' if self.drags else ""
+        return f"<label{hidden}>{label}{slider}<output>{self.value}</output></label>"
+
+    def widget(self) -> Any:
+        """The control as an ipywidget."""
+        import ipywidgets
+
+        if self.options:
+            return ipywidgets.Dropdown(
+                options=self.options, value=self.value, description=self.label
+            )
+        if isinstance(self.value, bool):
+            return ipywidgets.Checkbox(value=self.value, description=self.label)
+        whole = isinstance(self.step, int)
+        slider = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+        limits = {"min": self.low, "max": self.high, "step": self.step}
+        return slider(value=self.value, description=self.label, **limits)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An interactive figure; the last line of a notebook's cell shows it.
+
+    With a kernel it is an ipywidget, and `compute` works out each picture anew. On a page it is
+    self-contained HTML and asks for nothing; without scripts, or as `image/svg+xml`, a picture.
+
+    Args:
+        name: of the JavaScript file beside this module that computes what `compute` does.
+        alt: what one sees, for those who do not.
+        controls: what the reader can change.
+        svg: the picture, with blanks.
+        says: a sentence with blanks; a screen reader speaks it after each change.
+        compute: from the values of the controls, by name, to what goes into the blanks.
+        data: what the JavaScript needs besides.
+    """
+
+    name: str
+    alt: str
+    controls: tuple[Control, ...]
+    svg: str
+    says: str
+    compute: Callable[[Mapping[str, Value]], dict[str, Value]]
+    data: Any = field(default=None)
+
+    def values(self, **changed: Value) -> dict[str, Value]:
+        """The values of the controls at the start, some of them changed.
+
+        Raises:
+            KeyError: there is no such control.
+        """
+        known = {control.name: control.value for control in self.controls}
+        for name in changed:
+            if name not in known:
+                raise KeyError(f"{self.name} has no control {name!r}; it has {', '.join(known)}")
+        return known | changed
+
+    def picture(self, **changed: Value) -> str:
+        """The SVG as it looks with these values, and without blanks."""
+        found = self.compute(self.values(**changed))
+        root = ElementTree.fromstring(self.svg)
+        for element in root.iter():
+            for name, template in list(element.attrib.items()):
+                if name == SET + "text":
+                    element.text = fill(template, found)
+                elif name.startswith(SET):
+                    element.set(name.removeprefix(SET), fill(template, found))
+        return ElementTree.tostring(root, encoding="unicode")
+
+    def sentence(self, **changed: Value) -> str:
+        """What a screen reader says with these values."""
+        return fill(self.says, self.compute(self.values(**changed)))
+
+    def html(self) -> str:
+        """The figure for a page: styles, picture, controls and scripts in one element."""
+        controls = "".join(control.html() for control in self.controls)
+        picture = self.picture().replace(
+            "<svg ", f'<svg role="img" aria-label="{escape(self.alt)}" ', 1
+        )
+        says = f'data-says="{escape(self.says)}"'
+        data = json.dumps(self.data, ensure_ascii=False).replace("<", "\\u003c")
+        start = 'd2lFigure(document.currentScript.closest(".d2l-viz"), compute, data);'
+        return (
+            f'<div class="d2l-viz" data-figure="{self.name}">'
+            f"<style>{asset('figure.css')}</style>{picture}"
+            f'<div class="controls" hidden>{controls}</div>'
+            f'<p class="says" aria-live="polite" {says}>{escape(self.sentence())}</p>'
+            "<noscript><p>With scripts on, this picture answers to the hand.</p></noscript>"
+            f"<script>{{{asset('figure.js')}\n"
+            f"const compute = {asset(self.name + '.js')};\nconst data = {data};\n{start}}}</script>"
+            "</div>"
+        )
+
+    def widget(self) -> Any:
+        """The figure as an ipywidget whose pictures are computed by Python."""
+        import ipywidgets
+
+        controls = {control.name: control.widget() for control in self.controls}
+        picture, says = ipywidgets.HTML(), ipywidgets.HTML()
+
+        def show(change=None):
+            values = {name: control.value for name, control in controls.items()}
+            style = f"<style>{asset('figure.css')}</style>"
+            picture.value = f'<div class="d2l-viz">{style}{self.picture(**values)}</div>'
+            says.value = f'<p aria-live="polite">{escape(self.sentence(**values))}</p>'
+
+        for control in controls.values():
+            control.observe(show, names="value")
+        show()
+        return ipywidgets.VBox([picture, *controls.values(), says])
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
+        forms = {
+            "text/html": self.html(),
+            "image/svg+xml": self.picture(),
+            "text/plain": f"{self.alt} {self.sentence()}",
+        }
+        try:
+            return self.widget()._repr_mimebundle_() | forms
+        except ImportError:  # no ipywidgets: the page's form works in a notebook, too
+            return forms
+
+
+def fill(template: str, found: Mapping[str, Value]) -> str:
+    """Fill the blanks of a template: `{name}`, `{name:digits}`, `{name*factor+shift}`."""
+
+    def blank(match: re.Match) -> str:
+        name, factor, shift, digits = match.groups()
+        value = found[name]
+        if isinstance(value, str):
+            return value
+        return f"{float(value) * float(factor or 1) + float(shift or 0):.{digits or 2}f}"
+
+    return BLANK.sub(blank, template)
+
+
+@cache
+def asset(name: str) -> str:
+    """The text of a file beside this module."""
+    return files(__package__).joinpath(name).read_text(encoding="utf-8").strip()
