@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "decoding": ("vocab", "data", "seq2seq"),
     "runs": ("vocab", "seq2seq", "models"),
     "training": ("vocab", "seq2seq", "data", "decoding", "metrics", "runs"),
-    "figures": ("plot", "attention", "decoding"),
+    "figures": ("vocab", "attention", "seq2seq", "plot", "data", "decoding", "runs"),
     "exercises": None,
     "source": None,
     "__main__": None,

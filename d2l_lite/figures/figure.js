@@ -63,6 +63,7 @@ function d2lFigure(root, compute, data) {
       handle.setPointerCapture(event.pointerId);
       handle.onpointermove = (moved) => drag(handle, moved);
     });
+    if (handle.matches(".track")) handle.addEventListener("click", (event) => drag(handle, event));
     for (const end of ["pointerup", "pointercancel"]) {
       handle.addEventListener(end, () => (handle.onpointermove = null));
     }

@@ -127,6 +127,11 @@ class Figure:
                     element.set(name.removeprefix(SET), fill(template, found))
         return ElementTree.tostring(root, encoding="unicode")
 
+    def image(self) -> str:
+        """The SVG as it looks at first, with its styles, to stand by itself."""
+        start, drawing = self.picture().split(">", 1)
+        return f'{start} class="d2l-viz"><style>{asset("figure.css")}</style>{drawing}'
+
     def sentence(self, **changed: Value) -> str:
         """What a screen reader says with these values."""
         return fill(self.says, self.compute(self.values(**changed)))
@@ -172,7 +177,7 @@ class Figure:
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
         forms = {
             "text/html": self.html(),
-            "image/svg+xml": self.picture(),
+            "image/svg+xml": self.image(),
             "text/plain": f"{self.alt} {self.sentence()}",
         }
         try:
