@@ -34,7 +34,7 @@ def test_the_file_is_what_the_script_draws(path):
 
 def test_every_drawing_in_the_folder_comes_from_the_script():
     drawn = {BOOK / path for path in DRAWINGS}
-    assert set((BOOK / "figures").glob("*.svg")) == drawn - {BOOK / "_static" / "hero.svg"}
+    assert set((BOOK / "figures").glob("*.svg")) == drawn
 
 
 @each_drawing
@@ -50,9 +50,8 @@ def test_a_drawing_is_whole_and_may_stand_beside_another(path):
 def test_letters_are_legible_on_a_telephone(path):
     root = ElementTree.fromstring(DRAWINGS[path])
     width = float(root.attrib["width"])
-    large = 18 if path.stem == "hero" else None
     sizes = [float(size) for size in re.findall(r"font(?:-size)?:([\d.]+)px", DRAWINGS[path])]
-    assert (large or min(sizes)) * PHONE / width >= 12
+    assert min(sizes) * PHONE / width >= 12
 
 
 @each_drawing

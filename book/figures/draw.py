@@ -34,8 +34,7 @@ DRAWINGS = (
 
 def drawings() -> dict[Path, str]:
     """Where each drawing lies in the folder book/, and its text."""
-    files = {Path(f"figures/{draw.__name__}.svg"): draw().svg() for draw in DRAWINGS}
-    return {**files, Path("_static/hero.svg"): of_attention.hero().svg()}
+    return {Path(f"figures/{draw.__name__}.svg"): draw().svg() for draw in DRAWINGS}
 
 
 if __name__ == "__main__":

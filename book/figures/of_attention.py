@@ -2,28 +2,8 @@
 
 from math import sqrt
 
-from parts import indexed, row, softmax, spread, weighted_sum
+from parts import indexed, row, softmax, weighted_sum
 from pen import Drawing
-
-
-def hero():
-    """The picture that opens the book, wider than the others."""
-    source = "I can not see the red apple".split()
-    target = "je ne peux pas voir la pomme rouge".split()
-    links = ((0, 0), (1, 2), (2, 1), (2, 3), (3, 4), (4, 5), (5, 7), (6, 6))
-    told = {2, 5, 6}  # the text beside it speaks of not, red and apple
-    d = Drawing(
-        200,
-        "Which English word stands behind each French word",
-        "Lines join the words of “I can not see the red apple” to those of “je ne peux pas voir "
-        "la pomme rouge”. The lines of red and apple cross; two lines leave not, for ne and pas.",
-        width=500,
-    )
-    above = spread(d, source, 6, 494, 34, "key", "large")
-    below = spread(d, target, 6, 494, 166, "query", "large")
-    for i, j in links:
-        d.link(above[i].bottom, below[j].top, 0.6 if i in told else 0.15)
-    return d
 
 
 def hello_world():

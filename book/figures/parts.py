@@ -3,7 +3,7 @@
 from itertools import accumulate, pairwise
 from math import exp
 
-from pen import LETTER, pill
+from pen import pill
 
 SOURCE, TARGET = ("it", "is", "cold"), ("il", "fait", "froid")
 READ = ("<bos>", *TARGET[:2])  # what a decoder reads while it writes TARGET
@@ -36,13 +36,13 @@ def chain(d, nodes):
         d.arrow(left.right, right.left)
 
 
-def spread(d, words, left, right, y, role, kind=""):
+def spread(d, words, left, right, y, role):
     """A line of words from left to right, with equal gaps."""
-    widths = [pill(word, LETTER[kind]) for word in words]
+    widths = [pill(word) for word in words]
     gap = (right - left - sum(widths)) / (len(words) - 1)
     ends = [left + end + gap * i for i, end in enumerate(accumulate(widths))]
     xs = [end - width / 2 for end, width in zip(ends, widths, strict=True)]
-    return row(d.word, xs, y, words, role, kind)
+    return row(d.word, xs, y, words, role)
 
 
 def encode(d, xs, words):

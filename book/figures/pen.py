@@ -25,7 +25,7 @@ LINES = {  # width and dashes
     "context": "2.8",
     "weight": "1.6",
 }
-LETTER = {"": 14, "large": 18}  # size of a word's letters
+LETTER = 14  # size of a word's letters
 # *vector*, /scalar/, _{subscript}, [shape]
 MARKUP = re.compile(r"\*([^*]+)\*|/([^/]+)/|_\{([^}]+)\}|\[([^]]+)\]")
 KINDS = ("bold", "italic", "sub", "mono")
@@ -44,7 +44,6 @@ def styles() -> str:
         # KaTeX draws its prime large, to be raised and made small; here it stands as it is.
         ".drawing .prime{font-family:'Times New Roman',Times,serif}",
         ".drawing .mono{font:13px var(--mono,monospace)}",
-        f".drawing .large{{font-size:{LETTER['large']}px}}",
         ".drawing path{fill:none}",
     ]
     for role, colour in ROLES.items():
@@ -133,14 +132,14 @@ class Drawing:
         title, words: what it shows, in a line and in full, for those who cannot see it.
     """
 
-    def __init__(self, height: float, title: str, words: str, width: float = WIDTH):
-        self.width, self.height, self.title, self.words = width, height, title, words
+    def __init__(self, height: float, title: str, words: str):
+        self.height, self.title, self.words = height, title, words
         self.parts: list[str] = []
 
     def svg(self) -> str:
         """The file's text."""
-        size = f'width="{self.width}" height="{self.height}"'
-        box = f'viewBox="0 0 {self.width} {self.height}" {size}'
+        size = f'width="{WIDTH}" height="{self.height}"'
+        box = f'viewBox="0 0 {WIDTH} {self.height}" {size}'
         return "\n".join(
             [
                 f'<svg class="drawing" xmlns="http://www.w3.org/2000/svg" {box} role="img">',
@@ -170,11 +169,10 @@ class Drawing:
         self.parts.append(f'<rect class="{name}" {corner_at} {size}/>')
         return Node(x, y, dx, dy)
 
-    def word(self, x, y, word, role, kind="") -> Node:
-        """A word: a pill; `kind` "large" for one with large letters."""
-        letter = LETTER[kind]
-        node = self.box(x, y, pill(word, letter) / 2, letter, letter, f"shape {role}")
-        self.text(x, y, word, kind)
+    def word(self, x, y, word, role) -> Node:
+        """A word: a pill."""
+        node = self.box(x, y, pill(word) / 2, LETTER, LETTER, f"shape {role}")
+        self.text(x, y, word)
         return node
 
     def state(self, x, y, label, role, radius=18) -> Node:
@@ -270,10 +268,10 @@ class Drawing:
         self.parts.append(f'<path class="weight" d="{path}" {style}/>')
 
 
-def pill(word: str, letter: float) -> float:
-    """How wide a word's pill is, about: the letters are as high as `letter`, in a wide font."""
+def pill(word: str) -> float:
+    """How wide a word's pill is, about: in a wide font."""
     widths = (0.4 if c in "Iijlfrt.'!" else 0.85 if c in "mw" else 0.64 for c in word)
-    return letter * max(2.2, 1 + sum(widths))
+    return LETTER * max(2.2, 1 + sum(widths))
 
 
 def towards(start, end, distance) -> tuple[float, float]:
