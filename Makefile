@@ -55,7 +55,7 @@ $(READY): requirements.txt pyproject.toml
 	@touch $@
 
 $(KATEX): package-lock.json $(READY)
-	@echo "Fetching the styles and fonts for math ..."
+	@echo "Fetching the styles and fonts for math, and the checker of pages ..."
 	@$(NPM) ci --ignore-scripts --loglevel=error || { \
-		echo "npm could not fetch KaTeX: the lines above say why. Is there a network?"; exit 1; }
+		echo "npm could not fetch them: the lines above say why. Is there a network?"; exit 1; }
 	@touch $@

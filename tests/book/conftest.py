@@ -1,9 +1,15 @@
-"""The built book, which the tests in this folder look at."""
+"""The built book, which the tests in this folder look at, and a browser to look with."""
 
+import os
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import build_book
 import pytest
+from browser import find_or_install
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +22,36 @@ def site(request):
     except build_book.BookError as error:
         pytest.fail(str(error), pytrace=False)
     return Path(build_book.INDEX).parent
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chrome or Chromium; without one the tests that need it are skipped, in CI fail."""
+    from playwright.sync_api import sync_playwright
+
+    path, done = find_or_install()
+    print(done, file=sys.__stderr__)
+    if path is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(done)
+    with sync_playwright() as playwright:
+        # As root, in a container, Chromium's own sandbox does not work.
+        root = hasattr(os, "geteuid") and os.geteuid() == 0
+        arguments = ["--no-sandbox"] if root else []
+        chrome = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield chrome
+        chrome.close()
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    """Where the site is served, over http on this machine alone."""
+    handler = partial(_Quiet, directory=site)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass

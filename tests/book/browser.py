@@ -1,0 +1,42 @@
+"""Find a Chrome or Chromium to look at the pages with, or install one where that is allowed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+APT = ("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "chromium")
+
+
+def find():
+    """The path of a browser that is here: named by $CHROME, on the PATH, or Playwright's own."""
+    if os.environ.get("CHROME"):
+        return os.environ["CHROME"]
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    own = [MAC, *Path.home().glob(".cache/ms-playwright/chromium-*/chrome-linux*/chrome")]
+    return found or next((str(path) for path in own if path.is_file()), None)
+
+
+def install():
+    """Install one: Debian's where we are root, else the one that Playwright downloads."""
+    if sys.platform == "linux" and os.geteuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(["apt-get", "update", "--quiet"], check=False)
+        subprocess.run(APT, check=False)
+    else:
+        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
+
+
+def find_or_install():
+    """The path of a browser, and what was done to get it; None where there is none to be had."""
+    found = find()
+    if found:
+        return found, f"using the browser {found}"
+    install()
+    found = find()
+    done = (
+        f"installed the browser {found}" if found else "no Chrome or Chromium: name one in CHROME"
+    )
+    return found, done
