@@ -77,9 +77,9 @@ def _column(i: int, word: str, x: int) -> str:
     y = f"score{i}*-20+100"
     return (
         f'<g data-set-opacity="{{seen{i}}}">'
-        f'<line class="plain bar" x1="{x}" x2="{x}" y1="100" data-set-y2="{{{y}}}"/>'
+        f'<line class="plain pale bar" x1="{x}" x2="{x}" y1="100" data-set-y2="{{{y}}}"/>'
         f'<circle class="plain handle" cx="{x}" r="9" data-set-cy="{{{y}}}" data-drag-y="{y}"/>'
-        f'<text x="{x + 30}" data-set-y="{{score{i}*-20+104}}" data-set-text="{{score{i}:1}}"/>'
+        f'<text x="{x + 30}" data-set-y="{{score{i}*-20+95}}" data-set-text="{{score{i}:1}}"/>'
         f'<text x="{x}" y="212">{escape(word)}</text>'
         f'<line class="weight bar" x1="{x}" x2="{x}" y1="320" data-set-y2="{{w{i}*-80+320}}"/>'
         f'<text x="{x}" data-set-y="{{w{i}*-80+314}}" data-set-text="{{w{i}:2}}"/></g>'
