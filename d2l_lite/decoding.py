@@ -58,15 +58,15 @@ def translate(
     for name, number in (("beam", beam), ("batch_size", batch_size), ("max_len", max_len)):
         if number is not None and number < 1:
             raise ValueError(f"{name} must be at least 1, not {number}")
-    decoder = _driven(model.decoder, beam)
+    decoder = driven(model.decoder, beam)
     most = 1 if isinstance(decoder, _OneByOne) else batch_size
-    rows = [_encode(model, sentence) for sentence in sentences]
+    rows = [encode_source(model, sentence) for sentence in sentences]
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     found: dict[int, _Hypothesis] = {}
     with evaluating(model):
         for start in range(0, len(order), most):
             numbers = order[start : start + most]
-            best = _Search(model, decoder, beam).run([rows[i] for i in numbers], max_len)
+            best = Search(model, decoder, beam).run([rows[i] for i in numbers], max_len)
             found.update(zip(numbers, best, strict=True))
     return [_translation(model, text, found[i]) for i, text in enumerate(sentences)]
 
@@ -85,7 +85,7 @@ def forced_weights(
     with evaluating(model):
         for start in range(0, len(pairs), batch_size):
             chunk = pairs[start : start + batch_size]
-            src, src_len = pad([_encode(model, pair.source) for pair in chunk])
+            src, src_len = pad([encode_source(model, pair.source) for pair in chunk])
             tgt, tgt_len = pad([[BOS, *encode(pair.target, model.tgt_vocab)] for pair in chunk])
             state = model.start(src.to(model.device), src_len.to(model.device))
             read = model.decoder.read if every else model.decoder.features
@@ -109,7 +109,12 @@ def evaluating(model: EncoderDecoder) -> Iterator[None]:
         model.train(was_training)
 
 
-def _encode(model: EncoderDecoder, sentence: str) -> list[int]:
+def encode_source(model: EncoderDecoder, sentence: str) -> list[int]:
+    """The numbers of a sentence's words, as the model's encoder reads them.
+
+    Raises:
+        ValueError: a model without vocabularies, or a sentence that is empty or too long.
+    """
     if model.src_vocab is None or model.tgt_vocab is None:
         raise ValueError("the model has no vocabularies; give them to EncoderDecoder")
     return encode(sentence, model.src_vocab)
@@ -136,8 +141,12 @@ class _OneByOne:
         return state  # one sentence, one hypothesis: there is nothing to choose
 
 
-def _driven(decoder: Any, beam: int) -> Any:
-    """`decoder`, or what stands in for it where it cannot be driven a word at a time."""
+def driven(decoder: Any, beam: int) -> Any:
+    """`decoder`, or what stands in for it where it cannot be driven a word at a time.
+
+    Raises:
+        ValueError: more than one hypothesis for such a decoder.
+    """
     if hasattr(decoder, "step") and hasattr(decoder, "select"):
         return decoder
     if beam > 1:
@@ -145,7 +154,7 @@ def _driven(decoder: Any, beam: int) -> Any:
     return _OneByOne(decoder)
 
 
-class _Search:
+class Search:
     """Beam search for n sentences at once, K hypotheses each; greedy search is K = 1.
 
     A sentence is done when K of its hypotheses have been finished, or at its limit of words. It
@@ -178,7 +187,7 @@ class _Search:
         logits, self.state, weights = self.decoder.step(self.words[:, -1], self.state)
         if self.seen is None and weights is not None:
             self.seen = weights[:, None][:, :0]
-        best, parents, words = self._continue(logits)  # (n, 2K) each
+        best, parents, words = self.ways_on(logits)  # (n, 2K) each
         ends = words == EOS
         for i, k in ends[:, : self.beam].nonzero().tolist():
             self._finish(i, parents[i, k], best[i, k], ended=True)
@@ -191,7 +200,7 @@ class _Search:
             self.seen = torch.cat((self.seen, weights[:, None]), dim=1)[parents]
         self._close(parents)
 
-    def _continue(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def ways_on(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The 2K best ways to go on: total log-probability, row that they come from, word."""
         scores = logits.float().log_softmax(dim=-1)  # (n · K, V)
         scores[:, [PAD, BOS]] = -torch.inf

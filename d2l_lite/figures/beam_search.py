@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from d2l_lite.decoding import _driven, _encode, _Search, evaluating
+from d2l_lite.decoding import Search, driven, encode_source, evaluating
 from d2l_lite.figures.figure import Control, Figure, Value
 from d2l_lite.seq2seq import EncoderDecoder
 from d2l_lite.vocab import EOS, detokenize
@@ -68,15 +68,15 @@ def beam_search(
     )
 
 
-class _Watched(_Search):
+class _Watched(Search):
     """The search itself, which remembers what it has looked at."""
 
     def __init__(self, *args):
         super().__init__(*args)
         self.looked_at: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def _continue(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        ways = super()._continue(logits)
+    def ways_on(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        ways = super().ways_on(logits)
         self.looked_at.append(tuple(part[0].cpu() for part in ways))  # of the one sentence
         return ways
 
@@ -85,9 +85,9 @@ def search_tree(
     model: EncoderDecoder, sentence: str, beam: int, max_len: int | None = None
 ) -> tuple[list[Node], int]:
     """All nodes of the search for one sentence, step by step, and the number of the winner's."""
-    search = _Watched(model, _driven(model.decoder, beam), beam)
+    search = _Watched(model, driven(model.decoder, beam), beam)
     with evaluating(model):
-        winner = search.run([_encode(model, sentence)], max_len)[0]
+        winner = search.run([encode_source(model, sentence)], max_len)[0]
     nodes, rows = [Node(0, 0, -1, (), 0.0, "open")], [0]
     for step, ways in enumerate(search.looked_at, 1):
         states = _states(ways, beam, at_limit=step == search.limits[0])
