@@ -1,4 +1,4 @@
-"""The command line: `python -m d2l_lite train | translate | evaluate`."""
+"""The command line: `python -m d2l_lite train | translate | evaluate | export`."""
 
 import argparse
 import json
@@ -6,12 +6,14 @@ import math
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib
 import torch
 
 from d2l_lite.data import CORPORA, Batches, build_vocabs, keep_lengths, load_pairs, split_pairs
 from d2l_lite.decoding import Translation, translate
+from d2l_lite.figures.export import PRECISIONS, export
 from d2l_lite.models import DEFAULTS, build_model, recipe
 from d2l_lite.plot import heatmap, use_style
 from d2l_lite.runs import load_run, try_gpu
@@ -38,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train a model on sentence pairs"))
     _add_translate(commands.add_parser("translate", help="translate sentences with a run"))
     _add_evaluate(commands.add_parser("evaluate", help="score a run on sentence pairs"))
+    _add_export(commands.add_parser("export", help="write a run for the translator in a browser"))
     return parser
 
 
@@ -81,6 +84,14 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--beam", type=int, default=1, metavar="K")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_evaluate)
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", help="a run folder, or a run of the book")
+    parser.add_argument("path", metavar="FILE.js", help="its name becomes the model's")
+    known = ", ".join(PRECISIONS)
+    parser.add_argument("--precision", default="int8", metavar="P", help=f"of a weight: {known}")
+    parser.set_defaults(command=_export)
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -172,6 +183,12 @@ def _evaluate(args: argparse.Namespace) -> None:
             f" at best), weight on gold links {scores['gold_mass']:.3f}"
         )
     print(f"signature   {scores['signature']}")
+
+
+def _export(args: argparse.Namespace) -> None:
+    error = export(args.run, args.path, args.precision)
+    size = Path(args.path).stat().st_size
+    print(f"{args.path}: {size:,} bytes, {args.precision} weights off by {error:.2%} of their size")
 
 
 if __name__ == "__main__":

@@ -24,21 +24,21 @@ _PRONOUN = (
 )
 _IDEOGRAPH = r"[\u3040-\u30ff\u3400-\u9fff]"
 # In many scripts (Hindi, Thai, vocalised Arabic) a letter carries marks, which are not \\w.
-_MARKS = "".join(chr(c) for c in range(0x300, 0x10000) if unicodedata.category(chr(c))[0] == "M")
-_LETTER = rf"[^\W\u3040-\u30ff\u3400-\u9fff][{_MARKS}]*"
+MARKS = "".join(chr(c) for c in range(0x300, 0x10000) if unicodedata.category(chr(c))[0] == "M")
+_LETTER = rf"[^\W\u3040-\u30ff\u3400-\u9fff][{MARKS}]*"
 # A word may hold an apostrophe or a hyphen (aujourd'hui, peut-être), but not one that begins a
 # clitic or a pronoun; and it ends before n't.
 _WORD = (
     rf"{_LETTER}(?:(?!{_NEGATION}){_LETTER}"
     rf"|(?!{_CLITIC})'(?={_LETTER})|(?!{_PRONOUN})-(?={_LETTER}))*"
 )
-_TOKEN = re.compile(
+TOKEN = re.compile(
     rf"{_IDEOGRAPH}|<unk>|\d+(?:[.,:]\d+)+|(?<!\w){_ELISION}(?=\w)"
     rf"|(?<=\w)(?:{_CLITIC}|{_NEGATION}|{_PRONOUN})|{_WORD}|[^\w\s]"
 )
-_NO_SPACE_BEFORE = re.compile(rf"[.,!?;:)\]%…]|{_CLITIC}|{_NEGATION}|{_PRONOUN}")
-_NO_SPACE_AFTER = re.compile(rf"{_ELISION}|[(\[¿¡]")
-_IDEOGRAPHS = re.compile(rf"{_IDEOGRAPH}{{2}}")
+NO_SPACE_BEFORE = re.compile(rf"[.,!?;:)\]%…]|{_CLITIC}|{_NEGATION}|{_PRONOUN}")
+NO_SPACE_AFTER = re.compile(rf"{_ELISION}|[(\[¿¡]")
+IDEOGRAPHS = re.compile(rf"{_IDEOGRAPH}{{2}}")
 
 
 def tokenize(text: str) -> list[str]:
@@ -49,7 +49,7 @@ def tokenize(text: str) -> list[str]:
     >>> tokenize("L’ami n'est pas là, vas-tu ?")
     ["l'", 'ami', "n'", 'est', 'pas', 'là', ',', 'vas', '-tu', '?']
     """
-    return _TOKEN.findall(unicodedata.normalize("NFC", text.lower()).replace("’", "'"))
+    return TOKEN.findall(unicodedata.normalize("NFC", text.lower()).replace("’", "'"))
 
 
 def detokenize(tokens: Iterable[str]) -> str:
@@ -67,9 +67,9 @@ def detokenize(tokens: Iterable[str]) -> str:
 def _is_glued(left: str, right: str) -> bool:
     """Whether no space stands between two tokens, as a reader expects and `tokenize` can undo."""
     expected = (
-        _NO_SPACE_BEFORE.fullmatch(right)
-        or _NO_SPACE_AFTER.fullmatch(left)
-        or _IDEOGRAPHS.fullmatch(left + right)
+        NO_SPACE_BEFORE.fullmatch(right)
+        or NO_SPACE_AFTER.fullmatch(left)
+        or IDEOGRAPHS.fullmatch(left + right)
     )
     # A clitic is one only after a letter, and an elision only before one.
     before = "" if left[0].isalnum() and left != "n't" else "b"

@@ -1,4 +1,4 @@
-"""The command line: train, translate, evaluate, and one line about whatever is wrong."""
+"""The command line: train, translate, evaluate, export, and one line on whatever is wrong."""
 
 import json
 import os
@@ -200,6 +200,14 @@ def test_evaluate_in_words_says_the_same(folder, command):
     assert "alignment" not in out
 
 
+def test_export_writes_a_file_for_the_browser_and_says_how_large_it_is(folder, command):
+    path = folder / "numbers.js"
+    out, err = command("export", folder / "run", path)
+    assert out.startswith(f"{path}: {path.stat().st_size:,} bytes, int8 weights off by 0.")
+    assert (out.count("\n"), err) == (1, "")
+    assert "off by 0.00%" in command("export", folder / "run", path, "--precision", "float32").out
+
+
 def no_json(constant):
     raise AssertionError(f"{constant} is not JSON")
 
@@ -213,7 +221,7 @@ def test_json_stays_json_where_the_perplexity_is_beyond_all_numbers(folder, comm
     assert json.loads(out, parse_constant=no_json)["loss"] > 1000
 
 
-@pytest.mark.parametrize("name", [[], ["train"], ["translate"], ["evaluate"]])
+@pytest.mark.parametrize("name", [[], ["train"], ["translate"], ["evaluate"], ["export"]])
 def test_help_names_the_options(name, capsys):
     with pytest.raises(SystemExit) as caught:
         main([*name, "--help"])
@@ -223,6 +231,7 @@ def test_help_names_the_options(name, capsys):
         "--lr --seed --resume --valid mini-fra fra-eng rnn-attention",
         "translate": "--beam --heatmap sentences",
         "evaluate": "--data --num-examples --min-len --max-len --split --beam --json test all",
+        "export": "FILE.js --precision int8 float16 float32",
     }
     text = capsys.readouterr().out
     for part in known[name[0]].split() if name else known:
@@ -280,6 +289,11 @@ BAD = {
     "evaluate RUN --data DIR/long.tsv --split all": "10000 words",
     "evaluate RUN --data DIR/good.tsv --split all --beam 0": "beam .* 0",
     "evaluate nowhere --data DIR/good.tsv --split all": "no run 'nowhere'",
+    "export nowhere DIR/out.js": "no run 'nowhere'",
+    "export PLAIN DIR/out.js": "'rnn'.* can run 'rnn-attention' alone",
+    "export RUN DIR/out.js --precision int4": "'int4'; known: int8, float16, float32",
+    "export RUN DIR/out.txt": "must end in .js, not 'out.txt'",
+    "export RUN DIR/none/out.js": "none/out.js",
 }
 
 

@@ -1,10 +1,11 @@
 """What the book's pages need beyond Jupyter Book's settings.
 
 Each thing has its own function below: the node that typesets math is the one that pip brought;
-KaTeX's styles and fonts are served with the pages; repository buttons, addresses for a preview and
-a sitemap appear where the environment names a repository; the book's drawings and interactive
-figures stand in the pages themselves, so that they follow light, dark and print; and a last pass
-over the pages drops a script that nobody needs and mends what hinders a screen reader.
+KaTeX's styles and fonts are served with the pages, and so are the translator's models; repository
+buttons, addresses for a preview and a sitemap appear where the environment names a repository; the
+book's drawings and interactive figures stand in the pages themselves, so that they follow light,
+dark and print; and a last pass over the pages drops a script that nobody needs and mends what
+hinders a screen reader.
 """
 
 import os
@@ -12,6 +13,7 @@ import re
 import shutil
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import shorten
 
 import live_figures
@@ -22,8 +24,14 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinxcontrib import katex
 
+from d2l_lite import vocab
+from d2l_lite.figures import export as exporter
+from d2l_lite.figures.export import export
+
 ROOT = Path(__file__).parents[2]
 KATEX = ROOT / "node_modules" / "katex" / "dist"
+ENGINE = Path(exporter.__file__).with_name("translator.js")
+EXPORTERS = [Path(exporter.__file__), Path(vocab.__file__)]
 DRAWINGS = "book/figures"
 FONT_FALLBACKS = re.compile(r',url\([^)]*\.(?:woff|ttf)\) format\("(?:woff|truetype)"\)')
 
@@ -50,6 +58,23 @@ def copy_katex(app):
     (target / "katex.min.css").write_text(FONT_FALLBACKS.sub("", styles), encoding="utf-8")
     for font in KATEX.glob("fonts/*.woff2"):
         shutil.copy(font, target / "fonts")
+
+
+def add_translators(app):
+    """Put the translator's engine and its models, as the browser reads them, with the pages."""
+    target = Path(app.outdir) / "_static" / "translator"
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ENGINE, target)
+    for name, (run, _) in live_figures.MODELS.items():
+        path = target / f"{name}.js"
+        made_of = [*Path(ROOT, "book/models", run).iterdir(), *EXPORTERS]
+        newest = max(file.stat().st_mtime for file in made_of)
+        if path.exists() and path.stat().st_mtime > newest:
+            continue
+        # In a folder of its own until it is whole, since its name is the model's.
+        with TemporaryDirectory(dir=target) as folder:
+            export(run, Path(folder, path.name))
+            Path(folder, path.name).replace(path)
 
 
 def repository_options(environment):
@@ -200,6 +225,7 @@ def setup(app):
     app.add_directive("live", Live)
     app.connect("config-inited", add_repository)
     app.connect("builder-inited", copy_katex)
+    app.connect("builder-inited", add_translators)
     app.connect("html-page-context", add_preview)
     app.connect("build-finished", tidy_pages)
     app.connect("build-finished", write_sitemap)

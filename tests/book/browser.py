@@ -1,9 +1,14 @@
-"""Find a Chrome or Chromium to look at the pages with, or install one where that is allowed."""
+"""A Chrome or Chromium to look at pages with, installed where that may be; a server of pages."""
 
 import os
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -40,3 +45,18 @@ def find_or_install():
         f"installed the browser {found}" if found else "no Chrome or Chromium: name one in CHROME"
     )
     return found, done
+
+
+@contextmanager
+def served(folder) -> Iterator[str]:
+    """Serve a folder over http on this machine alone; its address."""
+    handler = partial(_Quiet, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass

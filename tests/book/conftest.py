@@ -2,14 +2,11 @@
 
 import os
 import sys
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import build_book
 import pytest
-from browser import find_or_install
+from browser import find_or_install, served
 
 
 @pytest.fixture(scope="session")
@@ -45,13 +42,5 @@ def browser():
 @pytest.fixture(scope="session")
 def address(site):
     """Where the site is served, over http on this machine alone."""
-    handler = partial(_Quiet, directory=site)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
-        pass
+    with served(site) as where:
+        yield where
