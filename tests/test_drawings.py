@@ -158,7 +158,7 @@ def test_a_drawing_without_words_is_a_warning(tmp_path, monkeypatch):
 def palettes():
     """The variables of book.css: for a light page, a dark one, and paper."""
     css = (BOOK / "_static" / "book.css").read_text(encoding="utf-8")
-    blocks = re.findall(r"\{([^{}]*--role-weight[^{}]*)\}", css)
+    blocks = re.findall(r"\{([^{}]*--role-weight:[^{}]*)\}", css)
     return [dict(re.findall(r"--([\w-]+): (#[0-9a-f]+);", block)) for block in blocks]
 
 
