@@ -113,10 +113,19 @@ def test_the_families_have_equal_budgets(compared, fra_eng, trained_families):
         for family in families.FAMILIES:
             path, name = families.ELSEWHERE.get(f"{corpus}/{family}", (None, f"{corpus}/{family}"))
             found = at.get(path, trained_families)
-            runs += [run for run in found if run["name"] == name and run["seed"] == 0]
+            own = [run for run in found if run["name"] == name and run["seed"] in families.SEEDS]
+            assert len(own) == len(families.SEEDS), (corpus, family)
+            runs += own
         for size in (run["parameters"] for run in runs):
             assert 0.9 < size / mean(run["parameters"] for run in runs) < 1.1
         assert len({(run["config"]["epochs"], run["config"]["batch_size"]) for run in runs}) == 1
+
+
+@pytest.mark.parametrize(("family", "least"), [("conv", 39), ("transformer", 40)])
+def test_the_families_without_recurrence_translate_well(trained_families, family, least):
+    """Mean BLEU of the seeds on the first 50,000 lines of fra-eng."""
+    runs = [run for run in trained_families if run["name"] == f"fra-eng/{family}"]
+    assert mean(run["scores"]["bleu"] for run in runs) >= least
 
 
 def test_each_attention_of_a_family_is_scored_by_itself(trained_families):

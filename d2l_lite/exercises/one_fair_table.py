@@ -29,8 +29,8 @@ def _carried(name: str, words: int, sources: int = 20, **sizes: int) -> int:
 
 
 def check_carried(prediction: dict) -> Right:
-    """Numbers in a state, S=20: conv E=50, H=100, three blocks, k=3; Transformer D=60, two."""
-    conv = {"embed_size": 50, "hidden_size": 100, "num_layers": 3, "kernel_size": 3}
+    """Numbers in a state, S=20: conv E=40, H=100, three blocks, k=3; Transformer D=60, two."""
+    conv = {"embed_size": 40, "hidden_size": 100, "num_layers": 3, "kernel_size": 3}
     transformer = {"width": 60, "num_heads": 4, "feed_forward_size": 120, "num_layers": 2}
     truth = {
         f"{name}, {words} words": _carried(name, words, **sizes)
@@ -41,9 +41,9 @@ def check_carried(prediction: dict) -> Right:
     hints = {
         "conv, 10 words": {
             600: "What each block has read last is there. And the source?",
-            1600: "Queries look for one of the encoder's outputs and find the other.",
-            2200: "Each block has a window of its own.",
-            2900: "A window's last word is the new one: k - 1 are remembered.",
+            1400: "Queries look for one of the encoder's outputs and find the other.",
+            1800: "Each block has a window of its own.",
+            2500: "A window's last word is the new one: k - 1 are remembered.",
             None: "Conved and combined of the source, and k - 1 vectors for each block.",
         },
         "conv, 20 words": "Does a window grow with the number of words written?",

@@ -3,8 +3,8 @@
 from statistics import mean
 
 CARRIED = {
-    "conv, 10 words": 2_600,
-    "conv, 20 words": 2_600,
+    "conv, 10 words": 2_200,
+    "conv, 20 words": 2_200,
     "transformer, 10 words": 7_200,
     "transformer, 20 words": 9_600,
 }
@@ -20,11 +20,11 @@ def bleu_on(family, low, high):
 WRONG = {
     "check_carried": [
         ({**CARRIED, "conv, 10 words": 600}, "And the source"),
-        ({**CARRIED, "conv, 10 words": 1_600}, "one of the encoder's outputs"),
-        ({**CARRIED, "conv, 10 words": 2_200}, "a window of its own"),
-        ({**CARRIED, "conv, 10 words": 2_900}, "the new one"),
+        ({**CARRIED, "conv, 10 words": 1_400}, "one of the encoder's outputs"),
+        ({**CARRIED, "conv, 10 words": 1_800}, "a window of its own"),
+        ({**CARRIED, "conv, 10 words": 2_500}, "the new one"),
         ({**CARRIED, "conv, 10 words": 300_000}, "Conved and combined"),
-        ({**CARRIED, "conv, 20 words": 3_200}, "grow"),
+        ({**CARRIED, "conv, 20 words": 2_800}, "grow"),
         ({**CARRIED, "transformer, 10 words": 2_400}, "target side"),
         ({**CARRIED, "transformer, 10 words": 4_800}, "source side"),
         ({**CARRIED, "transformer, 10 words": 3_600}, "A key and a value"),
