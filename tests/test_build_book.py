@@ -1,9 +1,13 @@
 """The build's own logic: when a notebook runs again, and what counts as a failure."""
 
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
 import build_book
 import d2l_book
 import nbformat
 import pytest
+from docutils import nodes
 from nbformat import v4
 
 
@@ -90,6 +94,47 @@ def test_repository_buttons_only_where_the_environment_names_a_repository():
     options = d2l_book.repository_options({"GITHUB_REPOSITORY": "someone/book"})
     assert options["repository_url"] == "https://github.com/someone/book"
     assert options["path_to_docs"] == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("Someone/Book", "https://someone.github.io/Book/"),
+        ("someone/someone.github.io", "https://someone.github.io/"),
+        (None, ""),
+    ],
+)
+def test_pages_know_their_address_where_the_environment_names_a_repository(name, address):
+    assert d2l_book.site_address({"GITHUB_REPOSITORY": name} if name else {}) == address
+
+
+def sphinx_of(address, folder):
+    """As much of Sphinx as the functions below look at."""
+    config = SimpleNamespace(html_baseurl=address, project="The book")
+    return SimpleNamespace(config=config, outdir=folder, env=SimpleNamespace(found_docs={"b", "a"}))
+
+
+@pytest.mark.parametrize("address", ["", "https://a.example/"])
+def test_a_link_to_a_page_shows_what_the_page_is_about(tmp_path, address):
+    page = nodes.section(
+        "", nodes.title("", "T"), nodes.paragraph("", 'Is it "alive"? ' + 99 * "x ")
+    )
+    context = {"title": "T", "metatags": "<meta>"}
+    d2l_book.add_preview(sphinx_of(address, tmp_path), "a", "page.html", context, page)
+    tags = context["metatags"]
+    assert tags.startswith("<meta>\n") and 'content="Is it &quot;alive&quot;? x x' in tags
+    assert (f'property="og:image" content="{address}_static/preview.png"' in tags) == bool(address)
+    assert (build_book.ROOT / "book" / "_static" / "preview.png").is_file()
+
+
+@pytest.mark.parametrize("address", ["", "https://a.example/"])
+def test_the_sitemap_lists_all_pages_of_a_site_with_an_address(tmp_path, address):
+    d2l_book.write_sitemap(sphinx_of(address, tmp_path), None)
+    path = tmp_path / "sitemap.xml"
+    assert path.is_file() == bool(address)
+    if address:
+        found = [node.text for node in ElementTree.parse(path).iterfind("{*}url/{*}loc")]
+        assert found == [f"{address}a.html", f"{address}b.html"]
 
 
 def test_tidy_drops_the_icon_script_and_keeps_the_rest():
