@@ -55,7 +55,7 @@ def heads(weights=LOOKS, blocks=2, word=1):
 
 FIGURES = {
     "beam_search": beam_search,
-    "heads": heads,
+    "heads": lambda: heads([*LOOKS, *LOOKS[::-1]]),  # two blocks of two
     "receptive_field": figures.receptive_field,
     "cross_attention": cross_attention,
     "training": training,
