@@ -67,7 +67,7 @@ def heatmap(
         ValueError: no words, the shape is not (target words, source words), or a weight is NaN or
             lies outside 0 to 1.
     """
-    weights = _check_weights(weights, len(target_words), len(source_words))
+    weights = check_weights(weights, len(target_words), len(source_words))
     ax = _axes_for(*weights.shape) if ax is None else ax
     sns.heatmap(
         weights,
@@ -105,8 +105,12 @@ def _axes_for(rows: int, columns: int) -> Axes:
     return plt.subplots(figsize=(max(1.8 + 0.52 * columns, 3.2), max(1.2 + 0.34 * rows, 1.9)))[1]
 
 
-def _check_weights(weights, rows: int, columns: int) -> np.ndarray:
-    """`weights` as an array, known to be (rows, columns) numbers between 0 and 1."""
+def check_weights(weights, rows: int, columns: int) -> np.ndarray:
+    """`weights` as an array, known to be (rows, columns) numbers between 0 and 1.
+
+    Raises:
+        ValueError: no rows or columns, another shape, or a weight that is not within 0 and 1.
+    """
     if not (rows and columns):
         raise ValueError("a heatmap needs at least one source word and one target word")
     if isinstance(weights, Tensor):

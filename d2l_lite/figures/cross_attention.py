@@ -5,9 +5,8 @@ from functools import partial
 from html import escape
 from typing import Any
 
-import torch
-
 from d2l_lite.figures.figure import Control, Figure, Value
+from d2l_lite.plot import check_weights
 
 LONGEST = 20  # words of a sentence that still fit
 ROW, TOP = 26, 30  # height of a word's row, and of what stands above the first one
@@ -76,15 +75,8 @@ def rounded(weights: Any, rows: int, columns: int) -> list[list[float]]:
     Raises:
         ValueError: the shape is not (rows, columns), or a weight is not within 0 and 1.
     """
-    grid = torch.as_tensor(weights).detach().cpu().float()
-    if grid.shape != (rows, columns):
-        raise ValueError(
-            f"weights of shape {tuple(grid.shape)} for {rows} target and {columns} source words"
-        )
-    outside = grid[~((grid >= -1e-5) & (grid <= 1 + 1e-5))]
-    if len(outside):
-        raise ValueError(f"a weight must lie between 0 and 1; found {outside[0]:g}")
-    return [[round(weight, 3) for weight in row] for row in grid.clamp(0, 1).tolist()]
+    grid = check_weights(weights, rows, columns).astype(float).clip(0, 1)
+    return [[round(weight, 3) for weight in row] for row in grid.tolist()]
 
 
 def _links(gold: Iterable[tuple[int, int]], rows: int, columns: int) -> list[list[int]]:

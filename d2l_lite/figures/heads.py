@@ -5,7 +5,7 @@ from functools import partial
 from html import escape
 from typing import Any
 
-from d2l_lite.figures.cross_attention import rounded
+from d2l_lite.figures.cross_attention import fitting, rounded
 from d2l_lite.figures.figure import Control, Figure, Value
 
 LONGEST, BLOCKS, HEADS = 12, 4, 8  # what a picture has room for
@@ -33,11 +33,11 @@ def heads(
         ValueError: too many heads, blocks or words, blocks that do not share the heads evenly,
             weights of another shape or not within 0 and 1, or `word` beyond the words.
     """
-    rows, columns = len(target_words), len(source_words)
-    each = _check(len(weights), blocks, rows, columns, word)
+    source, target = fitting(source_words, target_words, LONGEST)
+    rows, columns = len(target), len(source)
+    each = _check(len(weights), blocks, rows, word)
     grids = [rounded(grid, rows, columns) for grid in weights]
-    data = {"source": list(source_words), "target": list(target_words)}
-    data |= {"heads": each, "weights": grids}
+    data = {"source": source, "target": target, "heads": each, "weights": grids}
     ranges = {"block": (1, blocks), "head": (1, each), "word": (word, rows)}
     if blocks == 1:
         del ranges["block"]
@@ -53,10 +53,8 @@ def heads(
     )
 
 
-def _check(size: int, blocks: int, rows: int, columns: int, word: int) -> int:
+def _check(size: int, blocks: int, rows: int, word: int) -> int:
     """The number of heads in each block."""
-    if not (1 <= columns <= LONGEST and 1 <= rows <= LONGEST):
-        raise ValueError(f"need 1 to {LONGEST} words: {columns} source and {rows} target words")
     if not 1 <= word <= rows:
         raise ValueError(f"word must be from 1 to {rows}, not {word}")
     if not 1 <= blocks <= BLOCKS or size % blocks:
