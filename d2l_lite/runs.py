@@ -4,7 +4,7 @@ import copy
 import json
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,12 +12,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 
+from d2l_lite.bookfiles import book_file, book_files
 from d2l_lite.models import build_model
 from d2l_lite.seq2seq import EncoderDecoder
 from d2l_lite.vocab import SPECIALS, Vocab
 
 FORMAT = 1  # of the run folder; raised when an older reader would misread a new one
-MODELS = Path(__file__).parent.parent / "book" / "models"  # in a checkout of the book
+MODELS = "book/models"  # where the runs are that ship with the book
 
 CONFIG, WEIGHTS, HISTORY = "config.json", "model.safetensors", "history.jsonl"
 RESUME = "resume.pt"
@@ -39,9 +40,9 @@ class Run(NamedTuple):
 
 
 def save_run(
-    folder: str | os.PathLike,
+    folder: str | os.PathLike[str],
     model: EncoderDecoder,
-    history: list[dict[str, Any]] = (),
+    history: Sequence[dict[str, Any]] = (),
     about: dict[str, Any] | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> None:
@@ -75,7 +76,7 @@ def save_run(
     _write(folder / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def check_saveable(folder: str | os.PathLike, model: EncoderDecoder) -> Path:
+def check_saveable(folder: str | os.PathLike[str], model: EncoderDecoder) -> Path:
     """Fail now, and not after hours, if the model could not be saved in the folder."""
     if model.config is None or model.src_vocab is None or model.tgt_vocab is None:
         raise ValueError("only a model made by build_model, with its vocabularies, can be saved")
@@ -116,11 +117,11 @@ def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None
     return checkpoint
 
 
-def load_run(name: str | os.PathLike, device: torch.device | str = "cpu") -> Run:
-    """Load a run: a folder, or one that ships with the book by its name.
+def load_run(name: str | os.PathLike[str], device: torch.device | str = "cpu") -> Run:
+    """Load a run: a folder, or one that ships with the book by its name; see `book_file`.
 
     Raises:
-        FileNotFoundError: there is no such folder, or it holds no run.
+        FileNotFoundError: there is no such run, or it is not whole.
         ValueError: the run is damaged, or of another version.
     """
     folder = _find(name)
@@ -167,17 +168,21 @@ def _read_history(path: Path) -> list[dict[str, Any]]:
     return history
 
 
-def _find(name: str | os.PathLike) -> Path:
-    for folder in (Path(name), MODELS / name):
-        if folder.is_dir():
-            if not (folder / CONFIG).is_file():
-                raise FileNotFoundError(f"the folder {folder} holds no run: {CONFIG} is missing")
-            return folder
-    shipped = sorted(path.name for path in MODELS.glob("*/")) if MODELS.is_dir() else []
-    raise FileNotFoundError(
-        f"no run {os.fspath(name)!r}: give a folder that `train` has written, or one of the "
-        f"book's: {', '.join(shipped) or 'none here'}"
-    )
+def _find(name: str | os.PathLike[str]) -> Path:
+    """The folder of a run: one that is there, or one of the book's by its name."""
+    if (folder := Path(name)).is_dir():
+        if not (folder / CONFIG).is_file():
+            raise FileNotFoundError(f"the folder {folder} holds no run: {CONFIG} is missing")
+        return folder
+    shipped = sorted({Path(file).parent.name for file in book_files() if MODELS in file})
+    if os.fspath(name) not in shipped:
+        raise FileNotFoundError(
+            f"no run {os.fspath(name)!r}: give a folder that `train` has written, or one of the "
+            f"book's: {', '.join(shipped) or 'none here'}"
+        )
+    for file in (WEIGHTS, HISTORY, CONFIG):
+        folder = book_file(f"{MODELS}/{name}/{file}").parent
+    return folder
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import torch
 from small import PAIRS, plain_model, small_model
 from torch.testing import assert_close
 
-from d2l_lite import load_run, runs, save_run, translate
+from d2l_lite import bookfiles, load_run, runs, save_run, translate
 
 SENTENCES = [pair.source for pair in PAIRS[::20]]
 EPOCHS = [{"epoch": 1, "train_loss": 2.5, "valid_loss": None}, {"epoch": 2, "train_loss": 1.25}]
@@ -151,20 +151,25 @@ def test_another_format_is_named(run, version):
         load_run(run)
 
 
-def test_a_run_that_ships_is_found_by_name_and_others_are_listed(run, monkeypatch, tmp_path):
-    monkeypatch.setattr(runs, "MODELS", tmp_path / "models")
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """The folder of the shipped models, in a checkout that has nothing else."""
+    monkeypatch.setattr(bookfiles, "CHECKOUT", tmp_path / "checkout")
+    return tmp_path / "checkout" / "book" / "models"
+
+
+def test_a_run_that_ships_is_found_by_name_and_others_are_listed(run, shelf):
     with pytest.raises(FileNotFoundError, match=r"no run 'numbers'.*none here"):
         load_run("numbers")
     for name in ("numbers", "letters"):
-        shutil.copytree(run, tmp_path / "models" / name)
+        shutil.copytree(run, shelf / name)
     assert load_run("numbers").history == EPOCHS
     with pytest.raises(FileNotFoundError, match=r"no run 'nmubers'.*letters, numbers"):
         load_run("nmubers")
 
 
-def test_a_folder_goes_before_a_name(run, monkeypatch, tmp_path):
-    shutil.copytree(run, tmp_path / "models" / "numbers")
-    monkeypatch.setattr(runs, "MODELS", tmp_path / "models")
+def test_a_folder_goes_before_a_name(run, shelf, monkeypatch, tmp_path):
+    shutil.copytree(run, shelf / "numbers")
     save_run(tmp_path / "numbers", small_model(), [])
     monkeypatch.chdir(tmp_path)
     assert load_run("numbers").history == []
