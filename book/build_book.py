@@ -24,6 +24,7 @@ NOTEBOOKS = ROOT / "notebooks"
 COPIES = ROOT / ".executed"  # a sibling of notebooks/, so that a relative path means the same
 CACHE = ROOT / "_build" / ".jupyter_cache"
 INDEX = ROOT / "_build" / "html" / "index.html"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 INPUTS = ("d2l_lite", "experiments", "book/models")  # what a notebook's outputs depend on
 
 
@@ -107,10 +108,14 @@ def store(copies):
 
 
 def transfer_outputs(executed, notebook):
-    """Copy the outputs of one notebook's cells to the same cells of another."""
+    """Copy the outputs of one notebook's cells to the same cells of another.
+
+    An output that is a widget and nothing else is left out: without a kernel it is dead.
+    """
     for source, target in zip(executed.cells, notebook.cells, strict=True):
         if source.cell_type == "code":
-            target.outputs, target.execution_count = source.outputs, source.execution_count
+            target.outputs = [out for out in source.outputs if {*out.get("data", ())} != {WIDGET}]
+            target.execution_count = source.execution_count
 
 
 def failures(notebook):

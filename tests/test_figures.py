@@ -16,7 +16,7 @@ from node import run_node
 import d2l_lite as d2l
 from d2l_lite import figures
 from d2l_lite.figures.beam_search import search_tree
-from d2l_lite.figures.figure import Control, Figure, asset, fill
+from d2l_lite.figures.figure import WIDGET, Control, Figure, asset, fill
 
 LOOKS = [[[0.25, 0.75], [0.9, 0.1], [0.5, 0.5]], [[1, 0], [0, 1], [0.2, 0.8]]]  # two of (3, 2)
 WORDS = (["the", "cat"], ["le", "chat", "<eos>"])
@@ -168,9 +168,25 @@ def test_the_widget_computes_anew(name):
 
 
 def test_a_notebook_gets_a_widget_a_page_and_a_picture():
-    bundle = figures.masked_softmax()._repr_mimebundle_()
-    assert {"application/vnd.jupyter.widget-view+json", "text/html", "image/svg+xml"} <= set(bundle)
-    assert "Largest weight" in bundle["text/plain"]
+    lasting, widget = figures.masked_softmax().forms()
+    assert {"text/html", "image/svg+xml", "text/plain"} == set(lasting)
+    assert {WIDGET} == set(widget)
+    text = repr(figures.masked_softmax())
+    assert lasting["text/plain"] == text
+    assert "rows of bars" in text and "Largest weight: 0.64, on le." in text
+
+
+def test_without_ipywidgets_a_notebook_gets_the_page():
+    figure = figures.masked_softmax()
+    with patch.dict("sys.modules", {"ipywidgets": None}):
+        [lasting] = figure.forms()
+    assert lasting["text/html"] == figure.html()
+
+
+def test_a_cell_displays_all_forms():
+    with patch("IPython.display.display") as display:
+        figures.masked_softmax()._ipython_display_()
+    assert [sorted(call.args[0])[-1] for call in display.call_args_list] == ["text/plain", WIDGET]
 
 
 def test_the_masked_softmax_by_hand():

@@ -110,6 +110,13 @@ def test_figures_are_described(path):
 
 
 @each
+def test_directives_can_be_read_where_they_are_not_known(path):
+    """JupyterLab, Colab and GitHub show what stands in backticks as code, and not its title."""
+    for cell in read(path).cells:
+        assert cell.cell_type == "code" or not re.search(r"^`{3,}\{", cell.source, re.MULTILINE)
+
+
+@each
 def test_exercises_have_folded_solutions(path):
     text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
     labels = re.findall(r"\{exercise(?:-start)?\}[^\n]*\n(?::[^\n]*\n)*?:label: (\S+)", text)

@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 from functools import cache
 from html import escape
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import d2l_lite as d2l
 from d2l_lite import figures
+from d2l_lite.figures.export import export
 from d2l_lite.figures.figure import asset
 
 SENTENCE = "Tom doesn't like red apples."
 # The models of the translator's page: name -> the run, and what a reader is told of it.
 MODELS = {
-    "built-in": ("mini-fra-long-rnn-attention", "built-in, made up (0.5 MB)"),
-    "fra-eng": ("fra-eng-rnn-attention", "fra-eng, real (4.9 MB)"),
+    "built-in": ("mini-fra-long-rnn-attention", "built-in: made-up sentences"),
+    "fra-eng": ("fra-eng-rnn-attention", "fra-eng: real sentences"),
 }
 
 
@@ -22,6 +25,15 @@ def home():
     (found,) = d2l.translate(d2l.load_run("fra-eng-rnn-attention").model, [SENTENCE])
     weights = {"fra-eng": found.weights}
     return figures.cross_attention(weights, found.source_words, found.words)
+
+
+@cache
+def exported(name):
+    """The file of one of the models, as the reader's browser gets it."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, f"{name}.js")
+        export(MODELS[name][0], path)
+        return path.read_bytes()
 
 
 def translator(folder="../_static/translator"):
@@ -45,16 +57,16 @@ class Translator:
         )
 
     def _form(self):
-        models = "".join(
-            f'<option value="{name}">{escape(told)}</option>' for name, (_, told) in MODELS.items()
-        )
+        models = ""
+        for name, (_, told) in MODELS.items():
+            size = len(exported(name))
+            label = f"{escape(told)} (file: {size / 1e6:.1f} MB)"
+            models += f'<option value="{name}" data-size="{size}">{label}</option>'
         return FORM.replace("MODELS", models)
 
     def _without_scripts(self):
-        figure = home()
-        label = f'role="img" aria-label="{escape(figure.alt)} {escape(figure.sentence())}"'
-        picture = figure.picture().replace("<svg ", f"<svg {label} ", 1)
-        return f"<noscript>{picture}<p>{NOSCRIPT}</p></noscript>"
+        says = f"<p>{escape(home().sentence())}</p>"
+        return f"<noscript>{home().picture()}{says}<p>{NOSCRIPT}</p></noscript>"
 
 
 FORM = """\

@@ -47,18 +47,18 @@ def beam_search(
     if max_len is not None and max_len < 1:
         raise ValueError(f"max_len must be at least 1, not {max_len}")
     nodes, best = search_tree(model, sentence, beam, max_len)
-    if nodes[-1].step > LONGEST:
+    if (last := nodes[-1].step) > LONGEST:
         raise ValueError(
-            f"this search takes {nodes[-1].step} steps and the picture holds {LONGEST}: "
+            f"this search takes {last} steps and the picture holds {LONGEST}: "
             "give a shorter sentence or a smaller max_len"
         )
-    data = {"nodes": [_told(node) for node in nodes], "best": best, "last": nodes[-1].step}
+    data = {"nodes": [_told(node) for node in nodes], "best": best, "last": last}
     return Figure(
         name="beam_search",
         alt="A tree that grows downwards by a row a step. Each node is a word and a score. What "
         "the search keeps is framed, what it drops is pale.",
         controls=(
-            Control("step", "step", min(2, data["last"]), 1, data["last"], 1),
+            Control("step", "step", min(2, last), 1, last, 1),
             Control("score", "score of a node", "mean", options=("mean", "sum")),
         ),
         svg=_draw(nodes, 2 * beam),
@@ -71,9 +71,9 @@ def beam_search(
 class _Watched(Search):
     """The search itself, which remembers what it has looked at."""
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any):
         super().__init__(*args)
-        self.looked_at: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.looked_at: list[tuple[Tensor, ...]] = []
 
     def ways_on(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         ways = super().ways_on(logits)

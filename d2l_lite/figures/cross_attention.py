@@ -38,7 +38,7 @@ def cross_attention(
         raise ValueError("need the weights of at least one decoder")
     if not 1 <= word <= rows:
         raise ValueError(f"word must be from 1 to {rows}, not {word}")
-    data = {"source": source, "target": target}
+    data: dict[str, Any] = {"source": source, "target": target}
     data["weights"] = {str(name): rounded(grid, rows, columns) for name, grid in weights.items()}
     data["gold"] = _links(gold or (), rows, columns)
 

@@ -30,7 +30,9 @@ EXPORTED = "rnn-attention"
 SIZES = ("num_layers", "bidirectional", "attention", "query")
 
 
-def export(run: str | os.PathLike, path: str | os.PathLike, precision: str = "int8") -> float:
+def export(
+    run: str | os.PathLike[str], path: str | os.PathLike[str], precision: str = "int8"
+) -> float:
     """Write the model of a run as a file for the translator that runs in a browser.
 
     Args:
@@ -52,14 +54,14 @@ def export(run: str | os.PathLike, path: str | os.PathLike, precision: str = "in
     if path.suffix != ".js":
         raise ValueError(f"the file for the browser must end in .js, not {path.name!r}")
     _check_precision(precision)
-    model = load_run(run).model
-    if model.config["model"] != EXPORTED:
+    model, config, _ = load_run(run)
+    if config["model"]["model"] != EXPORTED:
         raise ValueError(
-            f"the model of {os.fspath(run)} is {model.config['model']!r}; the translator in the "
+            f"the model of {os.fspath(run)} is {config['model']['model']!r}; the translator in the "
             f"browser can run {EXPORTED!r} alone: export a run of that kind"
         )
-    text = json.dumps(_content(model, precision), ensure_ascii=False, separators=(",", ":"))
-    error = _error(model, rounded(model, precision))
+    content, error = _content(model, precision)
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     path.write_text(
         f"// A translator made with d2l_lite: {precision} weights, off by {error:.2%} of their "
         f"size.\n(globalThis.d2lWeights ??= {{}})[{json.dumps(path.stem)}] = "
@@ -85,20 +87,23 @@ def _check_precision(precision: str) -> None:
         raise ValueError(f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}")
 
 
-def _content(model: EncoderDecoder, precision: str) -> dict[str, Any]:
-    """All that the browser needs to know, in a form that JSON can hold."""
-    parameters, blocks = [], []
+def _content(model: EncoderDecoder, precision: str) -> tuple[dict[str, Any], float]:
+    """All that the browser needs to know, in a form that JSON can hold; how far it is off."""
+    parameters, blocks, lost, whole = [], [], 0.0, 0.0
     # A matrix that two layers share comes once, under its first name.
     for key, weights in model.named_parameters():
         rows, columns = _matrix(weights).shape
         stored, restored = _store(weights, precision)
         if not np.isfinite(restored).all():
             raise ValueError(f"{key} holds a number that {precision} cannot: try float32")
+        exact = _matrix(weights).reshape(restored.shape)
+        lost += float(np.square(exact - restored).sum())
+        whole += float(np.square(exact).sum())
         parameters.append([key, rows, columns, precision if rows > 1 else "float32"])
         blocks += [part.tobytes() + bytes(-part.nbytes % 4) for part in stored]  # whole fours
-    return {
+    content = {
         "format": FORMAT,
-        "sizes": {size: model.config[size] for size in SIZES},
+        "sizes": {size: (model.config or {})[size] for size in SIZES},
         "maxWords": MAX_WORDS,
         "patterns": _patterns(),
         "sourceWords": model.src_vocab.words,
@@ -106,12 +111,7 @@ def _content(model: EncoderDecoder, precision: str) -> dict[str, Any]:
         "parameters": parameters,
         "weights": base64.b85encode(b"".join(blocks)).decode(),
     }
-
-
-def _error(model: EncoderDecoder, other: EncoderDecoder) -> float:
-    """Root mean square of what the weights differ by, over the root mean square of the weights."""
-    ours, theirs = (torch.cat([p.flatten() for p in m.parameters()]) for m in (model, other))
-    return ((ours - theirs).norm() / ours.norm()).item()
+    return content, (lost / whole) ** 0.5
 
 
 # How numbers are stored: what stands in the file, and what the browser makes of it.

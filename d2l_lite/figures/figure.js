@@ -3,6 +3,10 @@ function d2lFigure(root, compute, data) {
   const svg = root.querySelector("svg");
   const says = root.querySelector(".says");
   const controls = [...root.querySelectorAll("[name]")];
+  // In JupyterLab a letter or an arrow on a control, the widget's too, is no command to the notebook.
+  root.closest(".jp-OutputArea")?.addEventListener("focusin", ({ target }) => {
+    target.setAttribute("data-lm-suppress-shortcuts", "true");
+  });
   const blank = /\{(\w+)(?:\*([-.\d]+))?(?:\+([-.\d]+))?(?::(\d))?\}/g;
   const blanks = [];
   for (const element of svg.querySelectorAll("*")) {

@@ -15,12 +15,14 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 from typing import Any
+from uuid import uuid4
 from xml.etree import ElementTree
 
-Value = float | str | bool
+Value = Any  # of a control: a number, a word or a bool, as its first value is
 BLANK = re.compile(r"\{(\w+)(?:\*([-.\d]+))?(?:\+([-.\d]+))?(?::(\d))?\}")
 SET = "data-set-"
 SVG = "http://www.w3.org/2000/svg"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 ElementTree.register_namespace("", SVG)
 
@@ -44,8 +46,7 @@ class Control:
 
     def html(self) -> str:
         """The control as an element of a form, with its label."""
-        # In JupyterLab a letter or an arrow on a control must not command the notebook.
-        marks = f'name="{escape(self.name)}" data-lm-suppress-shortcuts="true"'
+        marks = f'name="{escape(self.name)}"'
         label = f"<span>{escape(self.label)}</span>"
         if self.options:
             chosen = {True: " selected", False: ""}
@@ -66,24 +67,23 @@ class Control:
         """The control as an ipywidget."""
         import ipywidgets
 
+        looks = {"style": {"description_width": "11rem"}, "layout": {"width": "27rem"}}
+        shared = {"value": self.value, "description": self.label} | looks
         if self.options:
-            return ipywidgets.Dropdown(
-                options=self.options, value=self.value, description=self.label
-            )
+            return ipywidgets.Dropdown(options=self.options, **shared)
         if isinstance(self.value, bool):
-            return ipywidgets.Checkbox(value=self.value, description=self.label)
-        whole = isinstance(self.step, int)
-        slider = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-        limits = {"min": self.low, "max": self.high, "step": self.step}
-        return slider(value=self.value, description=self.label, **limits)
+            return ipywidgets.Checkbox(**shared)
+        slider = ipywidgets.IntSlider if isinstance(self.step, int) else ipywidgets.FloatSlider
+        return slider(min=self.low, max=self.high, step=self.step, **shared)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Figure:
     """An interactive figure; the last line of a notebook's cell shows it.
 
-    With a kernel it is an ipywidget, and `compute` works out each picture anew. On a page it is
-    self-contained HTML and asks for nothing; without scripts, or as `image/svg+xml`, a picture.
+    With a kernel it is an ipywidget, and `compute` works out each picture anew. On a page, and in a
+    notebook whose kernel has ended, it is self-contained HTML and asks for nothing; without
+    scripts, or as `image/svg+xml`, a picture.
 
     Args:
         name: of the JavaScript file beside this module that computes what `compute` does.
@@ -103,6 +103,9 @@ class Figure:
     compute: Callable[[Mapping[str, Value]], dict[str, Value]]
     data: Any = field(default=None)
 
+    def __repr__(self) -> str:
+        return f"{self.alt} {self.sentence()}"
+
     def values(self, **changed: Value) -> dict[str, Value]:
         """The values of the controls at the start, some of them changed.
 
@@ -116,9 +119,11 @@ class Figure:
         return known | changed
 
     def picture(self, **changed: Value) -> str:
-        """The SVG as it looks with these values, and without blanks."""
+        """The SVG as it looks with these values and without blanks, named by `alt`."""
         found = self.compute(self.values(**changed))
         root = ElementTree.fromstring(self.svg)
+        wide = root.attrib["viewBox"].split()[2]
+        root.attrib |= {"role": "img", "aria-label": self.alt, "style": f"--wide: {wide}"}
         for element in root.iter():
             for name, template in list(element.attrib.items()):
                 if name == SET + "text":
@@ -139,15 +144,12 @@ class Figure:
     def html(self) -> str:
         """The figure for a page: styles, picture, controls and scripts in one element."""
         controls = "".join(control.html() for control in self.controls)
-        picture = self.picture().replace(
-            "<svg ", f'<svg role="img" aria-label="{escape(self.alt)}" ', 1
-        )
         says = f'data-says="{escape(self.says)}"'
         data = json.dumps(self.data, ensure_ascii=False).replace("<", "\\u003c")
         start = 'd2lFigure(document.currentScript.closest(".d2l-viz"), compute, data);'
         return (
             f'<div class="d2l-viz" data-figure="{self.name}">'
-            f"<style>{asset('figure.css')}</style>{picture}"
+            f"<style>{asset('figure.css')}</style>{self.picture()}"
             f'<div class="controls" hidden>{controls}</div>'
             f'<p class="says" aria-live="polite" {says}>{escape(self.sentence())}</p>'
             "<noscript><p>With scripts on, this picture answers to the hand.</p></noscript>"
@@ -163,7 +165,7 @@ class Figure:
         controls = {control.name: control.widget() for control in self.controls}
         picture, says = ipywidgets.HTML(), ipywidgets.HTML()
 
-        def show(change=None):
+        def show(change: object = None) -> None:
             values = {name: control.value for name, control in controls.items()}
             style = f"<style>{asset('figure.css')}</style>"
             picture.value = f'<div class="d2l-viz">{style}{self.picture(**values)}</div>'
@@ -174,22 +176,42 @@ class Figure:
         show()
         return ipywidgets.VBox([picture, *controls.values(), says])
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
-        forms = {
+    def forms(self) -> list[dict[str, Any]]:
+        """The outputs that a notebook's cell shows, each by the types that it can be shown as.
+
+        The first lasts, on a page as in a notebook that is opened again. The second is the widget,
+        which dies with its kernel. While it lives it hides the first; once it is dead JupyterLab
+        would say no more than that, and the first hides it.
+        """
+        lasting = {
             "text/html": self.html(),
             "image/svg+xml": self.image(),
-            "text/plain": f"{self.alt} {self.sentence()}",
+            "text/plain": repr(self),
         }
         try:
-            return self.widget()._repr_mimebundle_() | forms
-        except ImportError:  # no ipywidgets: the page's form works in a notebook, too
-            return forms
+            import ipywidgets
+        except ImportError:  # the page's form works in a notebook, too
+            return [lasting]
+        mark, output = f"d2l-{uuid4().hex}", ".jp-OutputArea-child"
+        dead = f"{output}:has(.{mark}) + {output}:not(:has(.d2l-viz))"
+        hides = "<style>{} {{display: none}}</style>".format
+        lasting["text/html"] = f'<div class="{mark}">{hides(dead)}{lasting["text/html"]}</div>'
+        widget = self.widget()
+        unseen = ipywidgets.HTML(hides(f".{mark}"), layout={"display": "none"})
+        widget.children = (*widget.children, unseen)
+        return [lasting, {WIDGET: widget._repr_mimebundle_()[WIDGET]}]
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        for form in self.forms():
+            display(form, raw=True)
 
 
 def fill(template: str, found: Mapping[str, Value]) -> str:
     """Fill the blanks of a template: `{name}`, `{name:digits}`, `{name*factor+shift}`."""
 
-    def blank(match: re.Match) -> str:
+    def blank(match: re.Match[str]) -> str:
         name, factor, shift, digits = match.groups()
         value = found[name]
         if isinstance(value, str):

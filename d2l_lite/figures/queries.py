@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from d2l_lite.attention import (
     AdditiveAttention,
@@ -43,7 +44,7 @@ PANEL = 118  # the height of a scoring function's panel
 class _NoTanh(AdditiveAttention):
     """Additive attention as the source text has it: the tanh is missing."""
 
-    def score(self, query, projected_key):
+    def score(self, query: Tensor, projected_key: Tensor) -> Tensor:
         features = self.W_q(query).unsqueeze(2) + projected_key.unsqueeze(1)  # (B, T, S, H)
         return self.v(features).squeeze(-1)  # (B, T, S)
 

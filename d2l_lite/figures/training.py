@@ -142,7 +142,7 @@ def _ticks(losses: Mapping[str, Sequence[float | None]]) -> str:
     )
 
 
-def _line(name: str, i: int, x: str, across: Sequence[float], places: Sequence) -> str:
+def _line(name: str, i: int, x: str, across: Sequence[float], places: Sequence[object]) -> str:
     """The losses of one part as a line, the marker on it, and its name with the loss."""
     points = " ".join(f"{x:.1f},{y}" for x, y in zip(across, places, strict=True) if y is not None)
     dash = ' stroke-dasharray="6 4"' if i else ""
@@ -159,7 +159,7 @@ def _line(name: str, i: int, x: str, across: Sequence[float], places: Sequence) 
 
 def _grid(source: Sequence[str], target: Sequence[str], top: int) -> str:
     """The heatmap: a cell for each weight, source words above it and target words at its left."""
-    left = 8 * max(map(len, target)) + 12
+    left = 8 * max(map(len, target)) + 16
     wide = min(44.0, (WIDTH - left - 50) / len(source))
     heads = "".join(
         f'<text class="start" transform="translate({left + wide * (s + 0.4):.1f} {top - 6}) '

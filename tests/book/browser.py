@@ -13,6 +13,12 @@ from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+# Where Playwright keeps its own in a user's folder: on Linux, macOS and Windows.
+OWN = (
+    ".cache/ms-playwright/chromium-*/chrome-linux*/chrome",
+    "Library/Caches/ms-playwright/chromium-*/chrome-mac*/*.app/Contents/MacOS/*",
+    "AppData/Local/ms-playwright/chromium-*/chrome-win*/chrome.exe",
+)
 APT = ("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "chromium")
 
 
@@ -21,7 +27,7 @@ def find():
     if os.environ.get("CHROME"):
         return os.environ["CHROME"]
     found = next(filter(None, map(shutil.which, NAMES)), None)
-    own = [MAC, *Path.home().glob(".cache/ms-playwright/chromium-*/chrome-linux*/chrome")]
+    own = [MAC, *(path for pattern in OWN for path in Path.home().glob(pattern))]
     return found or next((str(path) for path in own if path.is_file()), None)
 
 
@@ -30,7 +36,7 @@ def install():
     if sys.platform == "linux" and os.geteuid() == 0 and shutil.which("apt-get"):
         subprocess.run(["apt-get", "update", "--quiet"], check=False)
         subprocess.run(APT, check=False)
-    else:
+    if find() is None:
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
 
 

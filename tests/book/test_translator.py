@@ -4,8 +4,11 @@ Most tests look at a small page with the translator alone, opened from the disk 
 closed; the last ones look at the page of the built book.
 """
 
+import os
 import re
-from functools import cache
+import threading
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import build_book
@@ -31,7 +34,7 @@ each_model = pytest.mark.parametrize("model", live_figures.MODELS)
 def folder(tmp_path_factory):
     """A folder with `page.html`, which holds the translator, and `two.html`, which holds two."""
     folder = tmp_path_factory.mktemp("translator")
-    d2l_book.add_translators(SimpleNamespace(outdir=folder))
+    d2l_book.add_translators(SimpleNamespace(outdir=folder, builder=SimpleNamespace(format="html")))
     scripts = folder / "_static" / "translator"
     (scripts / "page.js").write_bytes((STATIC / "translator" / "page.js").read_bytes())
     html = live_figures.translator("_static/translator").html()
@@ -326,10 +329,12 @@ def test_missing_scripts_are_named(browser, where):
 # For everyone, everywhere.
 
 
-def test_the_sizes_that_readers_are_told_are_right(folder):
-    for name, (_, told) in live_figures.MODELS.items():
+def test_the_sizes_that_readers_are_told_are_right(page, folder):
+    for name in live_figures.MODELS:
         size = (folder / f"_static/translator/{name}.js").stat().st_size
-        assert f"({size / 1e6:.1f} MB)" in told
+        told = page.locator(f"option[value={name}]")
+        assert told.text_content().endswith(f"sentences (file: {size / 1e6:.1f} MB)")
+        assert told.get_attribute("data-size") == str(size)
 
 
 def test_loading_shows_that_it_goes_on(browser, where):
@@ -345,6 +350,57 @@ def test_loading_shows_that_it_goes_on(browser, where):
         waiting[0].continue_()
         assert said(page).startswith("In French: ")
         assert not page.locator(".progress").is_visible()
+
+
+class _Slow(SimpleHTTPRequestHandler):
+    """Sends the first half of the large model, and the rest when it may."""
+
+    def log_message(self, *arguments):
+        pass
+
+    def copyfile(self, source, target):
+        if self.path.endswith("/fra-eng.js"):
+            target.write(source.read(os.fstat(source.fileno()).st_size // 2))
+            self.server.go_on.wait(30)
+        super().copyfile(source, target)
+
+
+def test_from_a_server_the_progress_is_that_of_the_bytes(browser, folder):
+    handler = partial(_Slow, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.go_on = threading.Event()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with opened(browser, f"http://127.0.0.1:{server.server_port}/two.html") as page:
+            said(page, copy=0), said(page, copy=1)
+            start(page, "Go on.", "fra-eng", copy=0)
+            start(page, "Go on.", "fra-eng", copy=1)
+            page.wait_for_function("document.querySelector('.progress').value > 0.45")
+            found = page.locator(".progress").evaluate_all("all => all.map(one => one.value)")
+            assert found == [pytest.approx(0.5, abs=0.01)] * 2
+            server.go_on.set()
+            assert said(page, copy=1).startswith("In French: ")
+            assert page.errors == []
+        server.shutdown()
+
+
+def test_from_the_disk_the_progress_says_no_more_than_that(page):
+    """A script from a disk cannot be watched."""
+    page.evaluate(
+        """() => document.querySelector(".progress").setAttribute("value", 0.3)
+        globalThis.seen = []
+        new MutationObserver(() => seen.push(document.querySelector(".progress").position))
+            .observe(document.querySelector(".progress"), {attributes: true})"""
+    )
+    translate(page, "Go on.", "fra-eng")
+    assert set(page.evaluate("seen")) == {-1}
+
+
+def test_a_table_that_is_left_out_is_said_to_be(page):
+    assert "left out" not in translate(page, "the red car " * 13 + ".")
+    assert page.locator(".weights").is_visible()
+    told = translate(page, "the red car " * 14)
+    assert "The table of weights is left out: it has room for 40 words a side." in told
+    assert not page.locator(".weights").is_visible()
 
 
 def test_two_copies_do_not_disturb_each_other(browser, folder):

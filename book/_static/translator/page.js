@@ -9,26 +9,51 @@ globalThis.d2lTranslatorPage ??= (() => {
   const LONGEST = 40; // words of a side of which a table of weights can still be read
   const stillness = matchMedia("(prefers-reduced-motion: reduce)");
   const translators = new Map(); // name → promise of a translator
+  const come = new Map(); // name → share of its file that has come, where that is known
+  const pages = []; // all copies on this page
 
-  function translatorOf(name, folder) {
+  function translatorOf(name, folder, size) {
     if (!translators.has(name)) {
-      const loading = load(name, folder);
+      const loading = load(name, folder, size);
       loading.catch(() => translators.delete(name)); // whoever asks again may have more luck
       translators.set(name, loading);
     }
     return translators.get(name);
   }
 
-  // A <script>, because it comes from a disk as from a server; it cannot tell how far it is.
-  async function load(name, folder) {
+  // A <script>, because that can come from a disk, too; but it cannot tell how far it is. So from a
+  // server its bytes are fetched before.
+  async function load(name, folder, size) {
+    let src = `${folder}/${name}.js`;
+    if (location.protocol !== "file:") {
+      come.set(name, 0);
+      src = await fetched(src, (bytes) => {
+        come.set(name, bytes / size);
+        for (const page of pages) page.showProgress();
+      }).catch(() => src);
+    }
     await new Promise((done) => {
-      const script = make("script", "", { src: `${folder}/${name}.js`, onload: done, onerror: done });
-      document.head.append(script);
+      document.head.append(make("script", "", { src, onload: done, onerror: done }));
     });
+    URL.revokeObjectURL(src);
     const translator = d2lTranslator.load(name); // says what is wrong with the file
     delete globalThis.d2lWeights[name]; // its matrices are made, and it is large
     performance.mark(`${name} is ready`);
     return translator;
+  }
+
+  // An address in this page's memory, with all that stands at another one.
+  async function fetched(address, tell) {
+    const response = await fetch(address);
+    if (!response.ok) throw new Error(response.statusText);
+    const parts = [], reader = response.body.getReader();
+    let bytes = 0;
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return URL.createObjectURL(new Blob(parts, { type: "text/javascript; charset=utf-8" }));
+      parts.push(value);
+      tell(bytes += value.length);
+    }
   }
 
   function make(tag, text = "", properties = {}) {
@@ -54,6 +79,7 @@ globalThis.d2lTranslatorPage ??= (() => {
       this.step = this.search.querySelector("input");
       this.step.addEventListener("input", () => this.showHypotheses());
       addEventListener("hashchange", () => this.open());
+      pages.push(this);
       this.form.hidden = false;
       if (!this.open()) this.translate();
     }
@@ -89,6 +115,12 @@ globalThis.d2lTranslatorPage ??= (() => {
       this.says.textContent = text;
     }
 
+    showProgress() {
+      const share = come.get(this.form.elements.model.value);
+      if (share === undefined) this.progress.removeAttribute("value"); // it only shows that it goes on
+      else this.progress.value = share;
+    }
+
     async translate() {
       const run = ++this.run;
       const { sentence, model, beam } = this.form.elements;
@@ -96,7 +128,10 @@ globalThis.d2lTranslatorPage ??= (() => {
       this.say(`Loading the model ${model.selectedOptions[0].textContent} …`);
       this.progress.hidden = false;
       try {
-        const translator = await translatorOf(model.value, this.folder);
+        const { size } = model.selectedOptions[0].dataset;
+        const loading = translatorOf(model.value, this.folder, size);
+        this.showProgress();
+        const translator = await loading;
         if (run === this.run) await this.write(translator, sentence.value, Number(beam.value), run);
       } catch (error) {
         if (run === this.run) this.fail(error.message);
@@ -141,7 +176,8 @@ globalThis.d2lTranslatorPage ??= (() => {
       if (unknown.length) told.push(`Not in the vocabulary, read as <unk>: ${names}.`);
       const stands = "For each <unk> that it wrote stands the source word with the most weight.";
       if (words.includes("<unk>")) told.push(stands);
-      if (this.weights.hidden && words.length) told.push(`No table of more than ${LONGEST} words.`);
+      const tooLarge = `The table of weights is left out: it has room for ${LONGEST} words a side.`;
+      if (this.weights.hidden && words.length) told.push(tooLarge);
       this.say(told.join(" "));
     }
 
