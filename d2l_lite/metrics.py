@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from sacrebleu.metrics import BLEU
+from sacrebleu.metrics.bleu import BLEU
 
 
 class BleuScore(NamedTuple):
@@ -33,7 +33,9 @@ def bleu(
     """
     _check_references(hypotheses, references)
     most = max(len(right) for right in references)
-    streams = [[right[k] if k < len(right) else None for right in references] for k in range(most)]
+    streams: list[list[Any]] = [  # a sentence with fewer right answers than others has None
+        [right[k] if k < len(right) else None for right in references] for k in range(most)
+    ]
     metric = BLEU(lowercase=True)
     score = metric.corpus_score(list(hypotheses), streams).score
     interval = _bootstrap(hypotheses, references, resamples) if resamples else None
@@ -153,12 +155,12 @@ def _gold_grid(number: int, matrix: np.ndarray, pairs: Sequence[tuple[int, int]]
     return grid
 
 
-def _check_sizes(left: Sequence, right: Sequence) -> None:
+def _check_sizes(left: Sequence[object], right: Sequence[object]) -> None:
     if len(left) == 0 or len(left) != len(right):
         raise ValueError(f"{len(left)} on one side and {len(right)} on the other")
 
 
-def _check_references(hypotheses: Sequence, references: Sequence[Sequence]) -> None:
+def _check_references(hypotheses: Sequence[object], references: Sequence[Sequence[object]]) -> None:
     _check_sizes(hypotheses, references)
     for i, right in enumerate(references):
         if isinstance(right, str) or len(right) == 0:

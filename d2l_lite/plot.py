@@ -1,13 +1,16 @@
 """Heatmaps of attention weights and curves of training runs."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.rcsetup import cycler
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 INK = "#334155"  # words and axes
@@ -43,14 +46,14 @@ def use_style() -> None:
             "text.color": INK,
             "xtick.color": INK,
             "ytick.color": INK,
-            "axes.prop_cycle": plt.cycler(color=list(ROLES.values())),
+            "axes.prop_cycle": cycler(color=list(ROLES.values())),
             "figure.constrained_layout.use": True,
         },
     )
 
 
 def heatmap(
-    weights,
+    weights: ArrayLike | Tensor,
     source_words: Sequence[str],
     target_words: Sequence[str],
     ax: Axes | None = None,
@@ -105,7 +108,7 @@ def _axes_for(rows: int, columns: int) -> Axes:
     return plt.subplots(figsize=(max(1.8 + 0.52 * columns, 3.2), max(1.2 + 0.34 * rows, 1.9)))[1]
 
 
-def check_weights(weights, rows: int, columns: int) -> np.ndarray:
+def check_weights(weights: ArrayLike | Tensor, rows: int, columns: int) -> NDArray[Any]:
     """`weights` as an array, known to be (rows, columns) numbers between 0 and 1.
 
     Raises:
@@ -166,9 +169,13 @@ def _label_ends(ax: Axes, lines: list[Line2D]) -> None:
     low, high = ax.dataLim.intervaly
     points = 200 / ((high - low) or 1)  # about so many points of height has one unit of y
     free = -np.inf
-    for line in sorted(lines, key=lambda line: line.get_ydata()[-1]):
-        x, y = line.get_xdata()[-1], line.get_ydata()[-1]
+    ends = {line: np.asarray(line.get_xydata())[-1] for line in lines}
+    for line, (x, y) in sorted(ends.items(), key=lambda item: item[1][1]):
         shift = max(0.0, free - y * points)
         free = y * points + shift + 11
-        style = {"color": line.get_color(), "va": "center", "textcoords": "offset points"}
-        ax.annotate(line.get_label(), (x, y), xytext=(6, shift), **style)
+        place: dict[str, Any] = {
+            "xytext": (6, shift),
+            "textcoords": "offset points",
+            "va": "center",
+        }
+        ax.annotate(str(line.get_label()), (x, y), color=line.get_color(), **place)

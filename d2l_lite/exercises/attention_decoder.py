@@ -19,7 +19,7 @@ def check_shapes(prediction: dict) -> Right:
         "hidden state of the encoder, handed to the decoder": lstm[0].shape,
         "one query": lstm[0][-1].unsqueeze(1).shape,
         "what the decoder's LSTM reads in one step": (5, 1, decoder.rnn.input_size),
-        "weights of the whole pass": decoder.features(tgt_in, state)[1].shape,
+        "weights of the whole pass": decoder.read(tgt_in, state)[1][:, 0].shape,
         "logits": decoder(tgt_in, state)[0].shape,
     }
     texts = [

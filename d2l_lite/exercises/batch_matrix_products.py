@@ -1,5 +1,7 @@
 """Checkers of the chapter on batch matrix products."""
 
+from collections.abc import Callable
+
 import torch
 from torch import einsum
 from torch.utils.flop_counter import FlopCounterMode
@@ -31,13 +33,15 @@ def check_shapes(prediction: dict) -> Right:
 
 def check_scores(function) -> Right:
     """Dot products of all queries and keys: (B, T, D), (B, S, D) -> (B, T, S)."""
-    mistakes = {
+    formulas = {
         "A row is wanted for each query, not for each key.": "btd,bsd->bst",
         "Each query met the keys of all sentences: the batch is summed over.": "btd,csd->bts",
         "Nothing is summed: the letter of the vectors' own axis must go.": "btd,bsd->btsd",
         "A query's numbers must meet a key's in the same order.": "btd,bse->bts",
     }
-    mistakes = {hint: lambda q, k, by=by: einsum(by, q, k) for hint, by in mistakes.items()}
+    mistakes: dict[str, Callable] = {
+        hint: lambda q, k, by=by: einsum(by, q, k) for hint, by in formulas.items()
+    }
     mistakes["The keys were cut up anew, not turned around: their numbers got mixed."] = (
         lambda q, k: q @ k.reshape(len(k), k.shape[2], k.shape[1])
     )

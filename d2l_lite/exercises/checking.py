@@ -32,7 +32,7 @@ class Right(str):
 def check_prediction(
     given: Any,
     truth: Any,
-    hints: Mapping[Any, Any] | None = None,
+    hints: Mapping[Any, Any] | str | None = None,
     tolerance: float = 0.0,
     praise: str = "",
 ) -> Right:
@@ -58,7 +58,7 @@ def check_prediction(
         if value is ... or value is None:
             raise WrongAnswer(f"{name}put your own answer in the place of the dots.")
         if not _same_value(value, right, tolerance):
-            hint = (hints or {}).get(key, "")
+            hint = hints.get(key, "") if isinstance(hints, Mapping) else ""
             if isinstance(hint, Mapping):
                 matches = (text for wrong, text in hint.items() if _same_value(value, wrong, 0.0))
                 hint = next(matches, hint.get(None, ""))

@@ -1,6 +1,7 @@
 """Checkers of the chapter on convolutional seq2seq."""
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
@@ -8,17 +9,18 @@ from torch.nn import functional as F
 
 from d2l_lite.attention import length_mask, masked_softmax
 from d2l_lite.data import Batches, build_vocabs, load_pairs, split_pairs
+from d2l_lite.evaluation import evaluate
 from d2l_lite.exercises.checking import Right, WrongAnswer, check_function, check_prediction
 from d2l_lite.models import build_model
 from d2l_lite.seq2seq import EncoderDecoder
-from d2l_lite.training import evaluate
 from d2l_lite.vocab import PAD
 
 
 def check_shapes(prediction: dict) -> Right:
     """Shapes (tuples) for B=2, S=9, T=6, E=16, H=24, V=40, three blocks, windows of five words."""
-    sizes = {"embed_size": 16, "hidden_size": 24, "num_layers": 3, "kernel_size": 5}
-    model = build_model("conv", range(30), range(40), **sizes)  # of a vocabulary only the length
+    sizes: dict[str, Any] = {"embed_size": 16, "hidden_size": 24, "num_layers": 3, "kernel_size": 5}
+    vocabs: Any = range(30), range(40)  # what counts of a vocabulary here is its length
+    model = build_model("conv", *vocabs, **sizes)
     tgt_in = torch.ones(2, 6, dtype=torch.long)
     state = model.start(torch.ones(2, 9, dtype=torch.long), torch.full((2,), 9))
     features, weights, after = model.decoder.read(tgt_in, state)

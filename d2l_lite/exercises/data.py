@@ -1,5 +1,7 @@
 """Checkers of the exercises of the chapter on the data."""
 
+from typing import Any
+
 import torch
 
 from d2l_lite.data import Batches, Pair, build_vocabs, load_pairs, split_pairs
@@ -17,7 +19,7 @@ def check_batch_shapes(answer: dict) -> Right:
     """Shapes of a batch of three pairs, its target lengths, its padded source positions."""
     batches = Batches(_THREE, *build_vocabs(_THREE))
     (batch,) = batches
-    truth = {
+    truth: dict[str, Any] = {
         "src": tuple(batch.src.shape),
         "tgt": tuple(batch.tgt.shape),
         "decoder reads": tuple(batch.tgt[:, :-1].shape),

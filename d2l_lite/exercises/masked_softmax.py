@@ -72,15 +72,17 @@ def check_window(function: Callable[[int, int], Tensor]) -> Right:
 def check_mended(function: Callable[[Tensor, Tensor], Tensor]) -> Right:
     """A masked softmax of scores (B, T, S) and a mask (B, 1, S) without empty rows."""
 
-    def late(scores, mask, total=torch.ones_like):
+    def late(scores, mask, total: Callable = torch.ones_like):
         weights = scores.softmax(dim=-1) * mask
         return weights / total(weights)
 
     mistakes = {
         "The visible weights do not sum to 1: the softmax gave a share to padding.": late,
-        "Divide each row by its own sum, not by that of all.": lambda *x: late(*x, torch.sum),
+        "Divide each row by its own sum, not by that of all.": lambda s, mask: late(
+            s, mask, torch.sum
+        ),
         "The wrong axis: it is the weights of one query that sum to 1.": (
-            lambda *x: late(*x, lambda weights: weights.sum(dim=1, keepdim=True))
+            lambda s, mask: late(s, mask, lambda w: w.sum(dim=1, keepdim=True))
         ),
         "A second softmax gives hidden positions a share again.": lambda *x: late(*x).softmax(-1),
         "Padding is attended to: a score of 0 has a share, too.": (

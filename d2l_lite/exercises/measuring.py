@@ -17,7 +17,7 @@ def _ngrams(words: list[str], n: int) -> Counter:
 
 def _matches(words: list[str], references: list[list[str]], n: int, merge=Counter.__or__) -> int:
     """Clipped matches; another `merge` of the references' counts makes a mistake."""
-    most = Counter()
+    most: Counter = Counter()
     for reference in references:
         most = merge(most, _ngrams(reference, n))
     return (_ngrams(words, n) & most).total()

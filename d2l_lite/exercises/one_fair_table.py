@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from statistics import mean
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,9 +20,10 @@ def _tensors(state) -> Iterator[Tensor]:
             yield from _tensors(part)
 
 
-def _carried(name: str, words: int, sources: int = 20, **sizes: int) -> int:
+def _carried(name: str, words: int, sources: int = 20, **sizes: Any) -> int:
     """How many numbers an untrained decoder hands on after so many words."""
-    model = build_model(name, range(30), range(40), **sizes).eval()  # of a vocabulary the length
+    vocabs: Any = range(30), range(40)  # what counts of a vocabulary here is its length
+    model = build_model(name, *vocabs, **sizes).eval()
     with torch.inference_mode():
         state = model.start(torch.ones(1, sources, dtype=torch.long), torch.tensor([sources]))
         _, _, state = model.decoder.read(torch.ones(1, words, dtype=torch.long), state)

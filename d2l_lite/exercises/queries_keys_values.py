@@ -50,7 +50,7 @@ def check_plane_kernel(function: Callable[[Tensor, Tensor, float], Tensor]) -> R
 
     mistakes = {
         "Far keys get more weight: a minus sign is missing.": lambda *x: (-scores(*x)).softmax(-1),
-        "The distances are not squared.": lambda *x: scores(*x, power=1).softmax(-1),
+        "The distances are not squared.": lambda q, k, h: scores(q, k, h, 1).softmax(-1),
         "A forgotten scale: the bandwidth is not squared.": (
             lambda q, k, h: scores(q, k, h**0.5).softmax(-1)
         ),

@@ -1,5 +1,8 @@
 """Checkers of the chapter that sets the scoring functions side by side."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 
 from d2l_lite import attention
@@ -14,14 +17,17 @@ def check_parameters(prediction: dict) -> Right:
         "bilinear": attention.BilinearAttention(4, 6),
         "additive": attention.AdditiveAttention(4, 6, hidden_size=8),
     }
-    truth, query, key = {}, torch.ones(1, 2, 4), torch.ones(1, 3, 6)
+    truth: dict[str, Any] = {}
+    query, key = torch.ones(1, 2, 4), torch.ones(1, 3, 6)
     for name, layer in layers.items():
         try:
             layer(query, key, key)
             truth[name] = sum(parameter.numel() for parameter in layer.parameters())
         except ValueError:
             truth[name] = "error"
-    hints = dict.fromkeys(truth, "Which sizes may queries and keys have in a dot product?")
+    hints: dict[str, Any] = dict.fromkeys(
+        truth, "Which sizes may queries and keys have in a dot product?"
+    )
     hints["bilinear"] = "One matrix, and no bias. Which two sizes does it join?"
     hints["additive"] = {80: "v has parameters too.", None: "Two matrices, a vector, no bias."}
     return check_prediction(prediction, truth, hints, praise="Counted on the layers.")
@@ -34,7 +40,7 @@ def check_matrix(function) -> Right:
         units = torch.eye(d)[None]
         return attention.ScaledDotAttention().score(units, units)[0]
 
-    mistakes = {
+    mistakes: dict[str, Callable] = {
         "The scale is forgotten: this W gives the plain dot product.": torch.eye,
         "This divides by d, and not by its root.": lambda d: torch.eye(d) / d,
         "This multiplies by the root of d.": lambda d: torch.eye(d) * d**0.5,

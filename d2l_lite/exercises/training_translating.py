@@ -3,6 +3,7 @@
 import copy
 import math
 from functools import cache
+from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -10,11 +11,12 @@ from torch.nn import functional as F
 from d2l_lite.attention import length_mask
 from d2l_lite.data import Batch, Batches, Pair, build_vocabs, load_pairs, split_pairs
 from d2l_lite.decoding import translate
+from d2l_lite.evaluation import evaluate
 from d2l_lite.exercises.checking import Right, WrongAnswer, check_function, check_prediction
 from d2l_lite.metrics import perplexity
 from d2l_lite.models import build_model
 from d2l_lite.seq2seq import EncoderDecoder
-from d2l_lite.training import TrainConfig, evaluate, fit
+from d2l_lite.training import TrainConfig, fit
 from d2l_lite.vocab import BOS, EOS, PAD, tokenize
 
 
@@ -23,7 +25,7 @@ def _by_heart() -> tuple[EncoderDecoder, list[Pair]]:
     """A small model that has learned sixteen sentences by heart, and these sentences."""
     pairs = load_pairs("mini-fra", num_examples=16)
     vocabs = build_vocabs(pairs)
-    sizes = {"embed_size": 32, "hidden_size": 64, "dropout": 0.0}
+    sizes: dict[str, Any] = {"embed_size": 32, "hidden_size": 64, "dropout": 0.0}
     config = TrainConfig(60, 0.01, "constant", device="cpu", progress=False)
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -56,7 +58,8 @@ def _search(sentence: str, first=BOS, feed=True, carry=True, stop=True) -> list[
     model, _ = _by_heart()
     src = torch.tensor([model.src_vocab.encode(tokenize(sentence))])  # (1, S)
     state = model.start(src, torch.tensor([src.shape[1]]))
-    word, words = torch.tensor([first]), []
+    word = torch.tensor([first])
+    words: list[int] = []
     while len(words) < 20:
         logits, new_state, _ = model.decoder.step(word, state)
         best = logits.argmax(dim=-1)  # (1,)

@@ -8,9 +8,9 @@ from torch import nn
 
 from d2l_lite.attention import causal_mask, length_mask
 from d2l_lite.data import Pair
+from d2l_lite.evaluation import mean_loss
 from d2l_lite.exercises.checking import Right, check_function, check_prediction
 from d2l_lite.seq2seq import EncoderDecoder
-from d2l_lite.training import mean_loss
 from d2l_lite.transformer import DecoderBlock, MultiHeadAttention, TransformerDecoder
 
 
@@ -76,14 +76,16 @@ def check_head_weights(function: Callable) -> Right:
     def weights(query, key, size=4, dim=-1):
         return (query @ key.mT / size**0.5).softmax(dim=dim)
 
-    mistakes = {
+    settings: dict[str, tuple[int, ...]] = {
         "That is divided by the root of D. What is the size of the vectors that meet here?": (12,),
         "That is divided by the size of the vectors, and not by its root.": (16,),
         "Nothing is divided: the spread of the scores grows with the size.": (1,),
         "The softmax ran over the queries, and should run over the keys.": (4, 2),
         "The softmax ran over the heads, which are to choose on their own.": (4, 1),
     }
-    mistakes = {hint: lambda q, k, how=how: weights(q, k, *how) for hint, how in mistakes.items()}
+    mistakes: dict[str, Callable] = {
+        hint: lambda q, k, how=how: weights(q, k, *how) for hint, how in settings.items()
+    }
     draw = torch.Generator().manual_seed(0)
     cases = [tuple(torch.randn(2, 3, t, 4, generator=draw) for t in (2, 5))]
     return check_function(function, weights, cases, mistakes, "A head's own size.")

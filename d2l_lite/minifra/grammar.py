@@ -148,11 +148,11 @@ class Grammar:
         en = [*en, (noun.plural if plural else noun.en, link)]
         fr = [*before, (noun.fr_plural if plural else noun.fr, link), *after]
         choice = self.choose_determiner(noun, dets, plural)
-        tail = []
+        tail: Words = []
         if choice == "'s":
             det_en, det_fr, tail = self.possession(noun, plural)
         elif choice == "a":
-            det_en, det_fr = self.indefinite(noun, plural, plural and before, negated)
+            det_en, det_fr = self.indefinite(noun, plural, plural and bool(before), negated)
         else:
             det_en, det_fr = self.definite(noun, plural, choice, fr[0][0])
         agreement = 3 if plural else 2, noun.gender, plural, noun.kinds
@@ -228,7 +228,8 @@ class Grammar:
         """Where: *in* a garden, *at* a market, *on* a beach, *on* or *under* a table."""
         noun = self.noun_phrase(kinds, "place", adjectives=0.1, plurals=0.0)
         if "furniture" in noun.kinds:
-            return self.before(*self.pick((("on", "sur"), ("under", "sous"))), noun)
+            en, fr = self.pick((("on", "sur"), ("under", "sous")))
+            return self.before(en, fr, noun)
         en = next(kind for kind in ("in", "at", "on") if kind in noun.kinds)
         return self.before(en, {"in": "dans", "at": "à", "on": "sur"}[en], noun)
 
@@ -245,9 +246,9 @@ class Grammar:
         """
         main = self.link()
         negation = self.link() if negated else 0
-        helper, en = english_verb(subject, verb, past, negated or asked, often)
-        aux = self.link() if helper and en else main
-        en = [(w, main) for w in en]
+        helper, words = english_verb(subject, verb, past, negated or asked, often)
+        aux = self.link() if helper and words else main
+        en = [(w, main) for w in words]
         adverb = self.word("often", "souvent") if often else Phrase([], [])
         no = [("not" if helper == "am" else "n't", negation)] if negated else []
         if asked:
@@ -304,7 +305,7 @@ def french_verb(subject: Phrase, verb: Verb, past: bool, agree) -> tuple[str, st
 
 def elide(words: Words) -> Words:
     """*le arbre* becomes *l' arbre*, and then *de le* becomes *du*, with the links of both."""
-    written = []
+    written: Words = []
     for i, (text, links) in enumerate(words):
         if text in ELIDED and i + 1 < len(words) and elides(words[i + 1][0]):
             text = text[:-1] + "'"

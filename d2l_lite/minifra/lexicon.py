@@ -8,7 +8,7 @@ or object. A noun's own English word counts as one of its kinds, and `people` me
 import csv
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 
 class Noun(NamedTuple):
@@ -60,15 +60,16 @@ class Verb(NamedTuple):
     places: frozenset
 
 
+Row = TypeVar("Row", Noun, Adjective, Verb)
 _SETS = {"kinds", "attributive", "predicative", "subjects", "objects", "places"}
 
 
-def _read(name: str, row_type: type) -> tuple:
+def _read(name: str, row_type: type[Row]) -> tuple[Row, ...]:
     """The rows of a table, in its order; a column named in `_SETS` becomes a set of kinds."""
     text = files(__package__).joinpath(name).read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines(), delimiter="\t")
     return tuple(
-        row_type(*(kinds_of(row[c]) if c in _SETS else row[c] for c in row_type._fields))
+        row_type._make(kinds_of(row[c]) if c in _SETS else row[c] for c in row_type._fields)
         for row in rows
     )
 

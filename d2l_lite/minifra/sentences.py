@@ -29,6 +29,8 @@ from d2l_lite.minifra.grammar import (
 from d2l_lite.minifra.lexicon import NOUNS, VERBS, kinds_of, nouns_of, predicates_of
 from d2l_lite.vocab import detokenize
 
+Aligned = tuple[str, str, tuple[tuple[int, int], ...]]  # source, target, linked words
+
 SHORT_PAIRS, LONG_PAIRS, MOST_PAIRS = 11_000, 12_000, 30_000
 SHORT_WORDS, LONG_WORDS = 12, 30
 
@@ -125,7 +127,7 @@ class Sentences(Clauses):
     def several(self, clauses: int, that=False) -> Phrase:
         """Clauses side by side: *A, B and C*; *A while B*; *that A and that B*."""
         verbs, together = self.pick((PAST, DOING)), False
-        phrases = []
+        phrases: list[Phrase] = []
         for left in range(clauses, 0, -1):
             if phrases:
                 together = verbs is DOING and clauses == 2 and self.chance(0.5)
@@ -172,7 +174,7 @@ class Sentences(Clauses):
         after = self.clause(again, second, True, negated, clitic=it)
         return join(before, conjunction, after)
 
-    def pair(self, long: bool) -> tuple[str, str, tuple[tuple[int, int], ...]]:
+    def pair(self, long: bool) -> Aligned:
         """A sentence in both languages and its alignment."""
         self.reset()
         kind, clauses, self.relatives = self.pick(LONG_KINDS) if long else ("short", 1, 0.0)
@@ -189,7 +191,7 @@ class Sentences(Clauses):
         return aligned(en, fr)
 
 
-def aligned(en: Words, fr: Words) -> tuple[str, str, tuple[tuple[int, int], ...]]:
+def aligned(en: Words, fr: Words) -> Aligned:
     """Two finished sentences as text, and the positions of words that share a link."""
     french = [links for _, links in fr]
     links = [(i, j) for i, (_, mine) in enumerate(en) for j, its in enumerate(french) if mine & its]
@@ -204,7 +206,7 @@ def written(words, capitals) -> str:
     return text
 
 
-def generate(num_pairs: int | None = None, seed: int = 0, long: bool = False) -> list[tuple]:
+def generate(num_pairs: int | None = None, seed: int = 0, long: bool = False) -> list[Aligned]:
     """Distinct sentence pairs with their word alignments, in random order.
 
     Args:
@@ -224,7 +226,8 @@ def generate(num_pairs: int | None = None, seed: int = 0, long: bool = False) ->
         num_pairs = LONG_PAIRS if long else SHORT_PAIRS
     if not 1 <= num_pairs <= MOST_PAIRS:
         raise ValueError(f"num_pairs must be between 1 and {MOST_PAIRS:,}, not {num_pairs}")
-    sentences, pairs = Sentences(seed), {}
+    sentences = Sentences(seed)
+    pairs: dict[tuple[str, str], Aligned] = {}
     while len(pairs) < num_pairs:
         try:
             pair = sentences.pair(long)

@@ -1,0 +1,102 @@
+"""A chapter on Colab, played offline: a notebook alone in a folder, and a site to install from.
+
+Colab has torch and the rest, and no d2l_lite. The wheel, the models and the records are served from
+this machine. Two chapters are played; `COLAB=all` plays them all, which takes some minutes.
+"""
+
+import os
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import build_book
+import publish
+import pytest
+from fresh import Environment
+
+LOADS, READS = "03_queries_keys_values", "09_data"  # a shipped model; the records of experiments
+ALL = [path.stem for path in build_book.notebooks()]
+CHAPTERS = ALL if os.environ.get("COLAB") == "all" else [LOADS, READS]
+FETCHED = {
+    LOADS: "/book/models/mini-fra-long-rnn-attention/model.safetensors",
+    READS: "/experiments/",
+}
+WHERE = "import torch, numpy; print(torch.__file__, torch.__version__, numpy.__version__)"
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serves a folder and keeps in mind what it was asked for."""
+
+    def __init__(self, *arguments, asked, **named):
+        self.asked = asked
+        super().__init__(*arguments, **named)
+
+    def log_request(self, code="-", size="-"):
+        self.asked.append(f"{self.path} {int(code)}")
+
+    def log_message(self, *arguments):
+        pass
+
+
+@contextmanager
+def served(folder):
+    """Serve a folder; its address, and the list of what has been asked for with the answers."""
+    asked = []
+    handler = partial(Handler, directory=folder, asked=asked)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", asked
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The address of the book's files, that of the wheel there, and what is asked for."""
+    files = tmp_path_factory.mktemp("files")
+    publish.copy_files(files)
+    with served(files) as (address, asked):
+        wheel = publish.build_wheel(files, address)
+        yield address, f"{address}{wheel.name}", asked
+
+
+@pytest.fixture
+def colab(tmp_path):
+    """An environment like Colab's: its packages, its `google.colab`, and no d2l_lite."""
+    environment = Environment(tmp_path / "environment")
+    (environment.site / "google" / "colab").mkdir(parents=True)
+    (environment.site / "google" / "colab" / "__init__.py").touch()
+    return environment
+
+
+def play(environment, folder, text):
+    """Run a notebook's text from top to bottom in a folder that holds nothing else."""
+    folder.mkdir()
+    (folder / "chapter.ipynb").write_text(text, encoding="utf-8")
+    environment.variables |= {"TQDM_DISABLE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    nbmake = ["-m", "pytest", "-q", "--nbmake", "--nbmake-timeout=1200", "chapter.ipynb"]
+    return environment.run(*nbmake, cwd=folder)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_runs_alone(chapter, site, colab, tmp_path):
+    address, wheel, asked = site
+    asked.clear()
+    text = (build_book.NOTEBOOKS / f"{chapter}.ipynb").read_text(encoding="utf-8")
+    before = colab.run("-c", WHERE, cwd=tmp_path).stdout
+    done = play(colab, tmp_path / "alone", publish.stamp(text, wheel, address))
+    assert done.returncode == 0, done.stdout
+    told = "\n".join(asked)
+    assert all(line.endswith(" 200") for line in asked), told
+    assert f"/{wheel.removeprefix(address).split('#')[0]} " in told
+    assert FETCHED.get(chapter, "") in told
+    # Nothing but d2l_lite was installed, and the torch that was there is the one that is there.
+    assert {name.split("-")[0] for name in colab.installed()} == {"d2l_lite", "google"}
+    assert colab.run("-c", WHERE, cwd=tmp_path).stdout == before
+
+
+def test_an_unstamped_chapter_says_what_is_missing(colab, tmp_path):
+    text = (build_book.NOTEBOOKS / f"{ALL[0]}.ipynb").read_text(encoding="utf-8")
+    done = play(colab, tmp_path / "alone", text)
+    assert done.returncode != 0
+    assert "d2l_lite is missing" in done.stdout
