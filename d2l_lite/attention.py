@@ -5,9 +5,17 @@ over the keys, and returns the weighted sum of the values. The layers differ in 
 """
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+# Additive attention computes at most so many of its B · T · S · H numbers at a time. On a processor
+# 16 MB in float32: what is above 32 MB is fetched from the system each time, which takes as long
+# as computing it. A GPU needs more at a time to have enough to do.
+AT_A_TIME = {"cpu": 1 << 22, "cuda": 1 << 26}
 
 
 def length_mask(lengths: Tensor, size: int) -> Tensor:
@@ -181,7 +189,8 @@ class AdditiveAttention(Attention):
     """Score v · tanh(W_q q + W_k k) (Bahdanau et al. 2015, appendix A.1.2), "MLP attention".
 
     Without the tanh the query would add the same number to every score of its row, the softmax
-    would cancel it, and the weights would not depend on the query.
+    cancel it, and the weights would not depend on the query. What is large is compared in
+    parts (`AT_A_TIME`): the same gradients, which cannot be differentiated a second time.
     """
 
     def __init__(self, query_size: int, key_size: int, hidden_size: int, dropout: float = 0.0):
@@ -195,8 +204,61 @@ class AdditiveAttention(Attention):
 
     def score(self, query: Tensor, projected_key: Tensor) -> Tensor:
         query = self.W_q(_sized(query, self.W_q.in_features, "queries"))  # (B, T, H)
+        if query.numel() * projected_key.shape[1] > AT_A_TIME.get(query.device.type, math.inf):
+            return _ScoreInParts.apply(query, projected_key, self.v.weight[0])
         features = query.unsqueeze(2) + projected_key.unsqueeze(1)  # (B, T, S, H)
         return self.v(features.tanh()).squeeze(-1)  # (B, T, S)
+
+
+class _ScoreInParts(torch.autograd.Function):
+    """v · tanh(q + k) without the (B, T, S, H) numbers in between.
+
+    They are computed in parts that the cache holds, and again on the way back instead of kept.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, v: Tensor) -> Tensor:
+        ctx.save_for_backward(query, key, v)
+        scores = query.new_empty(*query.shape[:2], key.shape[1])  # (B, T, S)
+        for part, _, features in _features_in_parts(query, key):
+            scores[part] = (features @ v[:, None])[..., 0]  # a product that FLOP counters see
+        return scores
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        query, key, v = ctx.saved_tensors
+        exact = torch.promote_types(v.dtype, torch.float32)  # sums over all parts
+        to_query, to_key, to_v = (torch.zeros_like(x, dtype=exact) for x in (query, key, v))
+        for part, sentences, features in _features_in_parts(query, key):
+            to_scores = gradient[part]
+            to_v += to_scores.flatten() @ features.flatten(0, 2)
+            slopes = features.square_().neg_().add_(1)  # the derivative of tanh is 1 - tanh²
+            slopes *= to_scores.unsqueeze(3)
+            to_query[part] = slopes.sum(2, dtype=exact)
+            to_key[sentences] += slopes.sum(1, dtype=exact)
+        return (to_query * v).to(v.dtype), (to_key * v).to(v.dtype), to_v.to(v.dtype)
+
+
+def _features_in_parts(
+    query: Tensor, key: Tensor
+) -> Iterator[tuple[tuple[slice, slice], slice, Tensor]]:
+    """tanh(q + k) of some sentences or of some queries of one: where (B, T), where (B), numbers.
+
+    The numbers (b, t, S, H) all come in one place; the next ones take it, and so may the caller.
+    """
+    (batch, queries), keys = query.shape[:2], key[0].numel()
+    at_a_time = AT_A_TIME[query.device.type]
+    b = max(1, at_a_time // (queries * keys))
+    t = min(queries, max(1, at_a_time // keys))
+    place = query.new_empty(b, t, *key.shape[1:])
+    for first in range(0, batch, b):
+        sentences = slice(first, first + b)
+        for start in range(0, queries, t):
+            part = sentences, slice(start, start + t)
+            some = query[part].unsqueeze(2)  # (b, t, 1, H)
+            room = place[: some.shape[0], : some.shape[1]]
+            yield part, sentences, torch.add(some, key[sentences].unsqueeze(1), out=room).tanh_()
 
 
 def _sized(vectors: Tensor, size: int, what: str) -> Tensor:

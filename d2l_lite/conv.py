@@ -4,7 +4,7 @@ Every sum of two things of one spread is scaled by √0.5, so that the spread st
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -179,7 +179,7 @@ class ConvDecoder(IncrementalDecoder):
         return ConvState(conved[rows], combined[rows], mask[rows], past, length)
 
 
-def build_conv(src_size: int, tgt_size: int, **sizes) -> tuple[ConvEncoder, ConvDecoder]:
+def build_conv(src_size: int, tgt_size: int, **sizes: Any) -> tuple[ConvEncoder, ConvDecoder]:
     """An encoder and a decoder of the same sizes."""
     return ConvEncoder(src_size, **sizes), ConvDecoder(tgt_size, **sizes)
 
@@ -193,4 +193,5 @@ def _linear(size: int, out: int, dropout: float = 0.0) -> nn.Linear:
 
 def _spread(layer: nn.Linear | nn.Conv1d, variance: float) -> None:
     nn.init.normal_(layer.weight, std=math.sqrt(variance))
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)

@@ -3,23 +3,21 @@
 import hashlib
 import math
 import os
-import urllib.request
 import zipfile
 import zlib
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from http.client import HTTPException
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-import platformdirs
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from d2l_lite import minifra
-from d2l_lite.vocab import BOS, EOS, PAD, Vocab, tokenize
+from d2l_lite.bookfiles import cache_folder, download
+from d2l_lite.vocab import BOS, EOS, PAD, Vocab, count_tokens, tokenize
 
 FRA_ENG_URL = "http://d2l-data.s3-accelerate.amazonaws.com/fra-eng.zip"
 FRA_ENG_SHA1 = "94646ad1522d915e7b0f9296181140edcf86a4f5"
@@ -58,7 +56,7 @@ class Batch(NamedTuple):
 
 
 def load_pairs(
-    corpus: str | os.PathLike,
+    corpus: str | os.PathLike[str],
     num_examples: int | None = None,
     min_len: int | None = None,
     max_len: int | None = None,
@@ -118,7 +116,7 @@ def _check_numbers(**numbers: int | None) -> None:
             raise ValueError(f"{name} must be a whole number from 1, not {number}")
 
 
-def _existing(corpus: str | os.PathLike) -> Path:
+def _existing(corpus: str | os.PathLike[str]) -> Path:
     path = Path(corpus)
     if not path.is_file():
         what = "a folder" if path.is_dir() else "neither a file nor a known corpus"
@@ -163,12 +161,13 @@ def _parse(text: str, path: Path, num_examples: int | None) -> list[Pair]:
     for number, line in enumerate(lines, start=1):
         if not line.strip(" "):
             continue
-        source, *targets = (part.strip() for part in line.split("\t"))
-        if not targets:
+        source, tab, rest = line.partition("\t")
+        source, target = source.strip(), rest.partition("\t")[0].strip()
+        if not tab:
             raise ValueError(f"line {number} of {path} has no tab: {shorten(line)!r}")
-        if not (source and targets[0]):
+        if not (source and target):
             raise ValueError(f"line {number} of {path} has an empty sentence: {shorten(line)!r}")
-        pairs.append(Pair(source, targets[0]))
+        pairs.append(Pair(source, target))
         if len(pairs) == num_examples:
             break
     if not pairs:
@@ -184,46 +183,24 @@ def shorten(text: str, width: int = 60) -> str:
 def find_fra_eng() -> Path | None:
     """Where the fra-eng archive lies: in $D2L_LITE_DATA, in the user's cache, or nowhere yet."""
     folders = [Path(os.environ["D2L_LITE_DATA"])] if os.environ.get("D2L_LITE_DATA") else []
-    for folder in (*folders, _cache()):
+    for folder in (*folders, cache_folder()):
         if (folder / "fra-eng.zip").is_file():
             return folder / "fra-eng.zip"
     return None
 
 
-def _cache() -> Path:
-    return platformdirs.user_cache_path("d2l_lite")
-
-
 def _fra_eng() -> Path:
+    path = cache_folder() / "fra-eng.zip"
     try:
-        return find_fra_eng() or _download(FRA_ENG_URL, _cache() / "fra-eng.zip", FRA_ENG_SHA1)
+        return find_fra_eng() or download(FRA_ENG_URL, path, FRA_ENG_SHA1, "SHA-1")
     except (OSError, HTTPException) as error:
         raise FileNotFoundError(
             f"the corpus fra-eng is not here and could not be downloaded ({error}). Three ways to "
-            f"get it: go online and try again; put fra-eng.zip from {FRA_ENG_URL} into {_cache()}; "
-            "or set D2L_LITE_DATA to a folder that holds it (now "
+            f"get it: go online and try again; put fra-eng.zip from {FRA_ENG_URL} into "
+            f"{path.parent}; or set D2L_LITE_DATA to a folder that holds it (now "
             f"{os.environ.get('D2L_LITE_DATA') or 'not set'}). The built-in corpus mini-fra needs "
             "none of this."
         ) from None
-
-
-def _download(url: str, path: Path, sha1: str) -> Path:
-    """Fetch `url` to a temporary name, check it, and only then give it its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    try:
-        with urllib.request.urlopen(url, timeout=30) as response, partial.open("wb") as file:
-            size = int(response.headers.get("Content-Length", 0)) or None
-            with tqdm(total=size, unit="B", unit_scale=True, desc=path.name) as bar:
-                while chunk := response.read(1 << 16):
-                    file.write(chunk)
-                    bar.update(len(chunk))
-        digest = hashlib.sha1(partial.read_bytes(), usedforsecurity=False).hexdigest()
-        if digest != sha1:
-            raise OSError(f"{url} has SHA-1 {digest}, not {sha1}")
-        return partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def normalize(sentence: str) -> str:
@@ -253,7 +230,7 @@ def split_pairs(pairs: Sequence[Pair]) -> Split:
 def build_vocabs(pairs: Sequence[Pair], min_count: int = 1) -> tuple[Vocab, Vocab]:
     """Source and target vocabulary of the training pairs: words seen `min_count` times or more."""
     sides = ([pair.source for pair in pairs], [pair.target for pair in pairs])
-    source, target = (Vocab.build(map(tokenize, side), min_count) for side in sides)
+    source, target = (Vocab.of_counts(count_tokens(side), min_count) for side in sides)
     return source, target
 
 
@@ -322,10 +299,14 @@ class _Rows:
     """Rows of numbers of any length, one behind the other, from which batches are padded."""
 
     def __init__(self, rows: Iterable[Sequence[int]]):
-        rows = list(rows)
-        self.lengths = torch.tensor([len(row) for row in rows])
+        lengths, numbers = array("q"), array("q")  # as in a tensor: 8 bytes a number
+        for row in rows:
+            lengths.append(len(row))
+            numbers.extend(row)
+        self.lengths, self.numbers = (
+            torch.frombuffer(part, dtype=torch.long) for part in (lengths, numbers)
+        )
         self.starts = self.lengths.cumsum(0) - self.lengths
-        self.numbers = torch.tensor(list(chain.from_iterable(rows)))
 
     def padded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The given rows as one tensor (B, longest), filled up with `PAD`; their lengths (B,)."""

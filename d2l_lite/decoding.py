@@ -37,7 +37,7 @@ def translate(
     sentences: Sequence[str],
     beam: int = 1,
     max_len: int | None = None,
-    batch_size: int = 64,
+    batch_size: int = 256,
 ) -> list[Translation]:
     """Translate sentences by greedy (`beam=1`) or beam search.
 
@@ -48,6 +48,7 @@ def translate(
         model: with both vocabularies; it is left in the mode (train, eval) that it was in.
         beam: how many translations are kept at each step.
         max_len: stop after this many words; by default twice the source words and ten more.
+        batch_size: translations that are written at a time, `beam` of them for a sentence.
 
     Raises:
         ValueError: an empty sentence, one of more than `data.MAX_WORDS` words, a number below 1,
@@ -59,7 +60,7 @@ def translate(
         if number is not None and number < 1:
             raise ValueError(f"{name} must be at least 1, not {number}")
     decoder = driven(model.decoder, beam)
-    most = 1 if isinstance(decoder, _OneByOne) else batch_size
+    most = 1 if isinstance(decoder, _OneByOne) else max(1, batch_size // beam)
     rows = [encode_source(model, sentence) for sentence in sentences]
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     found: dict[int, _Hypothesis] = {}
@@ -130,7 +131,7 @@ def _translation(model: EncoderDecoder, sentence: str, best: _Hypothesis) -> Tra
 class _OneByOne:
     """Makes a decoder that has `forward` alone look like one with `step`, for one sentence."""
 
-    def __init__(self, decoder):
+    def __init__(self, decoder: Any):
         self.decoder = decoder
 
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any, None]:
@@ -157,8 +158,8 @@ def driven(decoder: Any, beam: int) -> Any:
 class Search:
     """Beam search for n sentences at once, K hypotheses each; greedy search is K = 1.
 
-    A sentence is done when K of its hypotheses have been finished, or at its limit of words. It
-    then leaves the batch, so that the rest goes faster.
+    A sentence is done when K of its hypotheses have been finished, at its limit of words, or when
+    no open one can still win. It then leaves the batch, so that the rest goes faster.
     """
 
     def __init__(self, model: EncoderDecoder, decoder: Any, beam: int):
@@ -168,11 +169,13 @@ class Search:
         """The best hypothesis for each source row."""
         device = self.model.device
         src, src_len = (tensor.to(device) for tensor in pad(rows))
-        self.lengths = [len(row) for row in rows]
-        self.limits = [max_len or 2 * length + 10 for length in self.lengths]
-        self.finished: list[list[_Hypothesis]] = [[] for _ in rows]
-        self.open = torch.arange(len(rows))  # the sentences that go on, (n,)
-        copies = torch.arange(len(rows), device=device).repeat_interleave(self.beam)
+        self.limits = [max_len or 2 * len(row) + 10 for row in rows]
+        self.limit = torch.tensor(self.limits, device=device)  # of the sentences that go on, (n,)
+        self.open = torch.arange(len(rows), device=device)  # their numbers, (n,)
+        self.best = torch.full((len(rows),), -torch.inf, device=device)  # scores so far, (n,)
+        self.count = torch.zeros_like(self.open)  # hypotheses finished, (n,)
+        self.found: list[tuple[Tensor, Tensor, Tensor, Tensor | None]] = []  # see _finish
+        copies = self.open.repeat_interleave(self.beam)
         self.state = self.decoder.select(self.model.start(src, src_len), copies)
         self.words = torch.full((len(copies), 1), BOS, device=device)  # (n · K, 1 + t)
         self.seen: Tensor | None = None  # weights of the words written, (n · K, t, S)
@@ -181,58 +184,78 @@ class Search:
         self.total[:, 0] = 0.0
         while len(self.open):
             self._write_a_word()
-        return [max(hypotheses, key=lambda h: h.score) for hypotheses in self.finished]
+        return self._winners([len(row) for row in rows])
 
     def _write_a_word(self) -> None:
         logits, self.state, weights = self.decoder.step(self.words[:, -1], self.state)
         if self.seen is None and weights is not None:
             self.seen = weights[:, None][:, :0]
-        best, parents, words = self.ways_on(logits)  # (n, 2K) each
+        best, parents, words = self.ways_on(logits)  # (n, 2K) each, the best first
+        written = self.words.shape[1]  # <eos>, where it is the word, is one
         ends = words == EOS
-        for i, k in ends[:, : self.beam].nonzero().tolist():
-            self._finish(i, parents[i, k], best[i, k], ended=True)
+        self._finish(best[:, : self.beam] / written, parents, ends[:, : self.beam])
         # Of 2K continuations at most K end the sentence: K are left to go on with.
         going_on = ends.int().argsort(dim=1, stable=True)[:, : self.beam]  # (n, K)
         self.total, parents, words = (x.gather(1, going_on) for x in (best, parents, words))
         parents = parents.flatten()
         self.words = torch.cat((self.words[parents], words.view(-1, 1)), dim=1)
-        if weights is not None:
+        if self.seen is not None and weights is not None:
             self.seen = torch.cat((self.seen, weights[:, None]), dim=1)[parents]
-        self._close(parents)
+        at_limit = self.limit <= written
+        rows = torch.arange(len(parents), device=parents.device).view_as(self.total)
+        self._finish(self.total / written, rows, at_limit[:, None].expand_as(rows))
+        # A sum of log-probabilities only falls, and no mean is over more words than the limit.
+        hopeless = self.best >= self.total[:, 0] / self.limit
+        self._close(at_limit | hopeless | (self.count >= self.beam), parents)
 
     def ways_on(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The 2K best ways to go on: total log-probability, row that they come from, word."""
         scores = logits.float().log_softmax(dim=-1)  # (n · K, V)
         scores[:, [PAD, BOS]] = -torch.inf
-        scores = self.total[:, :, None] + scores.view(*self.total.shape, -1)  # (n, K, V)
+        # None of the 2K can be worse than 2K others of its own row.
+        scores, words = scores.topk(min(2 * self.beam, scores.shape[1]))
+        count, width = len(self.open), scores.shape[1]
+        scores = self.total[:, :, None] + scores.view(count, self.beam, width)
         best, places = scores.flatten(1).topk(2 * self.beam)  # (n, 2K)
-        first_row = self.beam * torch.arange(len(self.open), device=places.device)
-        return best, first_row[:, None] + places // scores.shape[2], places % scores.shape[2]
+        first_row = self.beam * torch.arange(count, device=places.device)
+        words = words.view(count, -1).gather(1, places)
+        return best, first_row[:, None] + places // width, words
 
-    def _close(self, parents: Tensor) -> None:
+    def _finish(self, scores: Tensor, rows: Tensor, ended: Tensor) -> None:
+        """Note the hypotheses that have `ended`, (n, K), and are better than what was noted.
+
+        `found` gets numbers of sentences (m,), scores (m,), words (m, t), weights (m, t, S).
+        """
+        if not ended.any():
+            return
+        scores = scores.masked_fill(~ended, -torch.inf)
+        self.count += scores.isfinite().sum(dim=1)  # without copies that were not allowed to grow
+        scores, places = scores.max(dim=1)
+        better = (scores > self.best).nonzero().flatten()  # (m,)
+        self.best = torch.maximum(self.best, scores)
+        rows = rows[better, places[better]]
+        weights = None if self.seen is None else self.seen[rows]
+        self.found.append((self.open[better], scores[better], self.words[rows, 1:], weights))
+
+    def _close(self, done: Tensor, parents: Tensor) -> None:
         """Take the sentences that are done out of the batch; bring the state into order."""
-        written = self.words.shape[1] - 1
-        stays = []
-        for i, sentence in enumerate(self.open.tolist()):
-            if written >= self.limits[sentence]:
-                for k in range(self.beam):
-                    self._finish(i, i * self.beam + k, self.total[i, k], ended=False)
-            done = written >= self.limits[sentence] or len(self.finished[sentence]) >= self.beam
-            stays.append(not done)
-        keep = torch.tensor(stays)
-        rows = keep.repeat_interleave(self.beam).to(parents.device)
-        self.open, self.total, self.words = self.open[keep], self.total[keep], self.words[rows]
-        self.seen = None if self.seen is None else self.seen[rows]
-        self.state = self.decoder.select(self.state, parents[rows])
+        if done.any():
+            parts = (self.open, self.limit, self.best, self.count, self.total)
+            self.open, self.limit, self.best, self.count, self.total = (x[~done] for x in parts)
+            rows = (~done).repeat_interleave(self.beam)
+            parents, self.words = parents[rows], self.words[rows]
+            self.seen = None if self.seen is None else self.seen[rows]
+        elif self.beam == 1:
+            return  # each hypothesis goes on from itself
+        self.state = self.decoder.select(self.state, parents)
 
-    def _finish(self, i: int, row: int | Tensor, total: Tensor, ended: bool) -> None:
-        """Put the hypothesis in `row` aside as a translation of the i-th open sentence."""
-        if total == -torch.inf:
-            return  # a copy that was not allowed to grow
-        sentence = int(self.open[i])
-        words = self.words[row, 1:].tolist()
-        weights = None
-        if self.seen is not None:
-            weights = self.seen[row, :, : self.lengths[sentence]].cpu()
-        hypothesis = _Hypothesis(total.item() / (len(words) + ended), words, weights)
-        self.finished[sentence].append(hypothesis)
+    def _winners(self, lengths: list[int]) -> list[_Hypothesis]:
+        """Of each sentence what was noted last, the weights without the padding."""
+        winners: dict[int, _Hypothesis] = {}
+        for numbers, scores, words, weights in self.found:
+            rows = [None] * len(numbers) if weights is None else weights.cpu()
+            parts = (numbers.tolist(), scores.tolist(), words.tolist(), rows)
+            for number, score, written, seen in zip(*parts, strict=True):
+                seen = None if seen is None else seen[:, : lengths[number]]
+                winners[number] = _Hypothesis(score, written, seen)
+        return [winners[number] for number in range(len(lengths))]

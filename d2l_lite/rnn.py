@@ -16,6 +16,7 @@ from d2l_lite.attention import (
     length_mask,
 )
 from d2l_lite.seq2seq import Encoder, IncrementalDecoder, check_source
+from d2l_lite.unrolled import Attended, LSTMState, attend_before_each_word
 
 CONTEXTS = ("start", "last", "mean")
 QUERIES = ("before", "after")
@@ -27,8 +28,6 @@ ATTENTIONS: dict[str, Callable[[int], Attention]] = {
     "dot": lambda size: DotAttention(),
     "scaled-dot": lambda size: ScaledDotAttention(),
 }
-
-LSTMState = tuple[Tensor, Tensor]  # hidden state and memory cell, (layers, B, H) each
 
 
 class RNNEncoder(Encoder):
@@ -66,6 +65,9 @@ class RNNEncoder(Encoder):
         """
         check_source(src, src_len)
         embedded = self.dropout(self.embedding(src))  # (B, S, E)
+        if (src_len == src.shape[1]).all():  # nothing is padded, and unpacked is twice as fast
+            outputs, (hidden, cell) = self.rnn(embedded)
+            return outputs, (self._join(hidden), self._join(cell))
         packed = pack_padded_sequence(
             embedded, src_len.cpu(), batch_first=True, enforce_sorted=False
         )
@@ -113,7 +115,7 @@ class _LSTMDecoder(IncrementalDecoder):
         self.dropout = nn.Dropout(dropout)
         self.rnn = _lstm(embed_size + context_in, hidden_size, num_layers, dropout)
         width = embed_size if tied else hidden_size
-        self.readout = nn.Identity()
+        self.readout: nn.Module = nn.Identity()
         if tied or context_out:
             self.readout = nn.Sequential(nn.Linear(hidden_size + context_out, width), nn.Tanh())
         self.output = nn.Linear(width, vocab_size)
@@ -177,7 +179,9 @@ class RNNDecoder(_LSTMDecoder):
             return lstm, _mean(outputs, src_len)
         return lstm, outputs[:, :1, :0]
 
-    def read(self, tgt_in: Tensor, state: tuple[LSTMState, Tensor]):
+    def read(
+        self, tgt_in: Tensor, state: tuple[LSTMState, Tensor]
+    ) -> tuple[Tensor, None, tuple[LSTMState, Tensor]]:
         lstm, context = state
         embedded = self._embed(tgt_in)
         read = torch.cat((context.expand(-1, tgt_in.shape[1], -1), embedded), dim=-1)
@@ -232,14 +236,25 @@ class RNNAttentionDecoder(_LSTMDecoder):
         mask = None if src_len is None else length_mask(src_len, outputs.shape[1])
         return AttentionState(outputs, lstm, (self.attention.project_keys(outputs), mask))
 
-    def read(self, tgt_in: Tensor, state: AttentionState):
+    def read(self, tgt_in: Tensor, state: AttentionState) -> tuple[Tensor, Tensor, AttentionState]:
         embedded = self._embed(tgt_in)  # (B, T, E)
-        attend = self._attend_before if self.query == "before" else self._attend_after
-        outputs, contexts, weights, lstm = attend(embedded, state)
+        if self.query == "after":
+            outputs, contexts, weights, lstm = self._attend_after(embedded, state)
+        elif type(self.attention) is AdditiveAttention and self._is_plain(tgt_in, state):
+            found = attend_before_each_word(self.rnn, self.attention, embedded, state)
+            outputs, contexts, weights, lstm = found
+        else:
+            outputs, contexts, weights, lstm = self._attend_before(embedded, state)
         parts = (outputs, contexts) if not isinstance(self.readout, nn.Identity) else (outputs,)
         return self._read_out(*parts), weights[:, None], state._replace(lstm=lstm)
 
-    def _attend_before(self, embedded: Tensor, state: AttentionState):
+    def _is_plain(self, tgt_in: Tensor, state: AttentionState) -> bool:
+        """Whether there are words to read, a key for each query, and no dropout on the way."""
+        dropout, mask = self.rnn.dropout or self.attention.dropout.p, state.keys[1]
+        some = mask is None or bool(mask.any(dim=-1).all())
+        return tgt_in.shape[1] > 1 and some and not (self.training and dropout)
+
+    def _attend_before(self, embedded: Tensor, state: AttentionState) -> Attended:
         """Query, then read: each step needs the state that the step before it left."""
         values, lstm, (keys, mask) = state
         steps = []
@@ -251,7 +266,7 @@ class RNNAttentionDecoder(_LSTMDecoder):
         outputs, contexts, weights = (torch.cat(parts, dim=1) for parts in zip(*steps, strict=True))
         return outputs, contexts, weights, lstm
 
-    def _attend_after(self, embedded: Tensor, state: AttentionState):
+    def _attend_after(self, embedded: Tensor, state: AttentionState) -> Attended:
         """Read, then query: the LSTM does not wait for the context, so all steps go at once."""
         values, lstm, (keys, mask) = state
         outputs, lstm = self.rnn(embedded, lstm)  # (B, T, H)

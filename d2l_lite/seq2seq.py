@@ -6,8 +6,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from d2l_lite.attention import check_lengths, length_mask
+
+AT_A_TIME = 1 << 20  # logits that the loss has at a time: 4 MB in float32, which a cache can hold
 
 
 class Encoder(nn.Module):
@@ -124,8 +127,12 @@ class EncoderDecoder(nn.Module):
     """
 
     config: dict[str, Any] | None = None
+    encoder: Any  # modules, and often as `Encoder` and `Decoder` say,
+    decoder: Any  # but a reader's own need not derive from these
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, src_vocab=None, tgt_vocab=None):
+    def __init__(
+        self, encoder: nn.Module, decoder: nn.Module, src_vocab: Any = None, tgt_vocab: Any = None
+    ):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
@@ -166,8 +173,47 @@ class EncoderDecoder(nn.Module):
         state = self.start(src, src_len)
         # Only where `forward` is ours is it known to be no more than these two.
         if getattr(type(self.decoder), "forward", None) is IncrementalDecoder.forward:
-            features, _, _ = self.decoder.read(tgt_in, state)
-            logits = self.decoder.output(features[counted])  # (words, V)
+            features = self.decoder.read(tgt_in, state)[0][counted]  # (words, D)
+            summed = summed_cross_entropy(features, self.decoder.output, tgt_out[counted])
         else:
             logits = self.decoder(tgt_in, state)[0][counted]  # (words, V)
-        return F.cross_entropy(logits, tgt_out[counted], reduction="sum"), counted.sum()
+            summed = F.cross_entropy(logits, tgt_out[counted], reduction="sum")
+        return summed, counted.sum()
+
+
+def summed_cross_entropy(features: Tensor, output: nn.Module, words: Tensor) -> Tensor:
+    """Of the words (n,), when `output` turns features (n, D) into logits: one number, in nats."""
+    if type(output) is nn.Linear and output.bias is not None and torch.is_grad_enabled():
+        return _CrossEntropy.apply(features, output.weight, output.bias, words)
+    return F.cross_entropy(output(features), words, reduction="sum")
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """Summed cross-entropy of a linear layer's logits; its gradients are formed along with it.
+
+    The gradient of a logit is its probability, less 1 for the right word. So the logits become
+    probabilities and then gradients in one place, a chunk of rows at a time, and none are kept.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, words: Tensor) -> Tensor:
+        d_features, d_weight, d_bias = map(torch.zeros_like, (features, weight, bias))
+        summed, rows = features.new_zeros(()), max(1, AT_A_TIME // len(weight))
+        parts = (features, words[:, None], d_features)
+        for x, word, d_x in zip(*(part.split(rows) for part in parts), strict=True):
+            logits = torch.addmm(bias, x, weight.t())  # (rows, V)
+            right, highest = logits.gather(1, word), logits.amax(1, keepdim=True)
+            slopes = torch.softmax(logits, 1, out=logits)
+            # The highest logit tells what has been subtracted from all: its probability is not 0.
+            summed += (highest - slopes.amax(1, keepdim=True).log() - right).sum()
+            slopes.scatter_add_(1, word, torch.full_like(right, -1))
+            torch.mm(slopes, weight, out=d_x)
+            d_weight.addmm_(slopes.t(), x)
+            d_bias += slopes.sum(0)
+        ctx.save_for_backward(d_features, d_weight, d_bias)
+        return summed
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_summed: Tensor) -> tuple[Tensor | None, ...]:
+        return *(d_summed * gradient for gradient in ctx.saved_tensors), None

@@ -5,6 +5,7 @@ rows are cut at `max_len` words, and a translation is a plain string.
 """
 
 import os
+from copy import copy
 
 import torch
 from torch import Tensor
@@ -12,14 +13,15 @@ from torch import Tensor
 from d2l_lite.attention import AdditiveAttention
 from d2l_lite.data import Batches, build_vocabs, load_pairs
 from d2l_lite.decoding import translate
-from d2l_lite.rnn import AttentionState, LSTMState, RNNAttentionDecoder, RNNEncoder
+from d2l_lite.rnn import AttentionState, RNNAttentionDecoder, RNNEncoder
 from d2l_lite.seq2seq import EncoderDecoder
 from d2l_lite.training import TrainConfig, fit
+from d2l_lite.unrolled import LSTMState
 from d2l_lite.vocab import Vocab
 
 
 def load_data_nmt(
-    path: str | os.PathLike, batch_size: int, max_len: int, num_examples: int | None = None
+    path: str | os.PathLike[str], batch_size: int, max_len: int, num_examples: int | None = None
 ) -> tuple[Vocab, Vocab, Batches]:
     """Both vocabularies and the training batches of the first `num_examples` lines of a file.
 
@@ -35,7 +37,14 @@ def load_data_nmt(
 class Seq2SeqEncoder(RNNEncoder):
     """`RNNEncoder` with outputs (S, B, H); the valid lengths may be left out."""
 
-    def __init__(self, vocab_size, embed_size, num_hiddens, num_layers, dropout=0):
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_size: int,
+        num_hiddens: int,
+        num_layers: int,
+        dropout: float = 0,
+    ):
         super().__init__(vocab_size, embed_size, num_hiddens, num_layers, dropout)
 
     def forward(self, src: Tensor, src_len: Tensor | None = None) -> tuple[Tensor, LSTMState]:
@@ -48,7 +57,14 @@ class Seq2SeqEncoder(RNNEncoder):
 class Seq2SeqAttentionDecoder(RNNAttentionDecoder):
     """`RNNAttentionDecoder` with additive attention, tanh included; it takes outputs (S, B, H)."""
 
-    def __init__(self, vocab_size, embed_size, num_hiddens, num_layers, dropout=0):
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_size: int,
+        num_hiddens: int,
+        num_layers: int,
+        dropout: float = 0,
+    ):
         attention = AdditiveAttention(num_hiddens, num_hiddens, num_hiddens, dropout)
         super().__init__(vocab_size, embed_size, num_hiddens, attention, num_layers, dropout)
 
@@ -68,8 +84,12 @@ def train_s2s_ch9(
 ) -> None:
     """Train with Adam at a constant rate, gradients clipped at 5, and print the loss.
 
-    The loss is per target word, not the source text's mean over the padded length.
+    The loss is per target word, not the source text's mean over the padded length. Sentences of
+    one length come together in a batch, in whatever order `data_iter` gives them: no padding then.
     """
+    if isinstance(data_iter, Batches):
+        data_iter = copy(data_iter)
+        data_iter.group = True
     config = TrainConfig(
         epochs=num_epochs, lr=lr, schedule="constant", clip=5.0, device=str(device)
     )

@@ -1,4 +1,4 @@
-"""The training loop, with checkpoints that survive a kill, and the evaluation of a model."""
+"""The training loop, with checkpoints that survive a kill."""
 
 import hashlib
 import math
@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from d2l_lite.data import Batch, Batches, Pair, normalize
-from d2l_lite.decoding import evaluating, forced_weights, translate
-from d2l_lite.metrics import alignment_score, bleu, exact_match, perplexity
+from d2l_lite import parallel
+from d2l_lite.data import Batch, Batches, Pair
+from d2l_lite.evaluation import evaluate
 from d2l_lite.runs import (
     CONFIG,
     RESUME,
@@ -26,7 +26,6 @@ from d2l_lite.runs import (
     try_gpu,
 )
 from d2l_lite.seq2seq import EncoderDecoder
-from d2l_lite.vocab import tokenize
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class TrainConfig:
     clip: float = 1.0
     seed: int = 0
     device: str | None = None
-    folder: str | os.PathLike | None = None
+    folder: str | os.PathLike[str] | None = None
     resume: bool = False
     about: dict[str, Any] | None = None
     progress: bool = True
@@ -75,10 +74,10 @@ class TrainConfig:
             raise ValueError("resume needs the folder of the run that is to go on")
 
 
-class History(list):
+class History(list[dict[str, Any]]):
     """What was measured, a dict for each epoch; `history["train_loss"]` is one column."""
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         return [epoch[key] for epoch in self] if isinstance(key, str) else super().__getitem__(key)
 
 
@@ -88,7 +87,7 @@ def fit(
     config: TrainConfig,
     valid: Sequence[Pair] | None = None,
 ) -> History:
-    """Train `model` with Adam.
+    """Train `model` with Adam, in all processes that torchrun has started (see `parallel`).
 
     Each entry of the history has epoch, seconds, tokens_per_second (target words), train_loss
     (nats a target word, with dropout), and valid_loss and valid_bleu, None without `valid`.
@@ -105,24 +104,30 @@ def fit(
         ValueError: the run in the folder is of a training with other settings, the model cannot
             be saved, or a sentence of `valid` cannot be translated.
     """
-    return _Trainer(model, batches, config, valid or []).run()
+    return _Trainer(model, batches, config, list(valid or [])).run()
 
 
 class _Trainer:
     """The state of a training, and how it is written down and read again."""
 
-    def __init__(self, model: EncoderDecoder, batches, config: TrainConfig, valid: Sequence[Pair]):
+    def __init__(self, model: EncoderDecoder, batches: Any, config: TrainConfig, valid: list[Pair]):
         self.model, self.batches, self.config, self.valid = model, batches, config, valid
         self.device = torch.device(config.device) if config.device else try_gpu()
         self.history = History()
         model.to(self.device)
+        parallel.equalize(model)
         self.best = self._snapshot()
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=config.lr)
+        self.optimizer = torch.optim.Adam(
+            model.parameters(), lr=config.lr, fused=self.device.type in ("cpu", "cuda")
+        )
         self.steps = config.epochs * len(batches)
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
-        torch.manual_seed(config.seed)
+        torch.manual_seed(config.seed + parallel.rank())
         if not self.steps:
             raise ValueError("no batches to train on")
+        size = getattr(batches, "batch_size", parallel.processes())
+        if size < parallel.processes():
+            raise ValueError(f"{parallel.processes()} processes cannot share a batch of {size}")
         if valid:
             Batches(valid, model.src_vocab, model.tgt_vocab)  # whatever is wrong is said now
         if config.folder is not None:
@@ -142,7 +147,9 @@ class _Trainer:
     def run(self) -> History:
         first = len(self.history)
         done = first * len(self.batches)
-        hidden = {} if self.config.progress else {"disable": True}  # else $TQDM_DISABLE decides
+        hidden = (
+            {} if self.config.progress and not parallel.rank() else {"disable": True}
+        )  # else $TQDM_DISABLE decides
         with tqdm(total=self.steps, initial=done, unit="batch", **hidden) as bar:
             for epoch in range(first, self.config.epochs):
                 self.history.append(self._epoch(epoch, bar))
@@ -170,24 +177,31 @@ class _Trainer:
         seconds = time.perf_counter() - start
         if not all(weight.isfinite().all() for weight in self.model.parameters()):
             self._give_up(f"a weight is not finite after epoch {epoch + 1}")
-        scores = evaluate(self.model, self.valid, resamples=0) if self.valid else {}
+        first = self.valid and not parallel.rank()
+        scores = evaluate(self.model, self.valid, resamples=0) if first else {}
         if not math.isfinite(scores.get("loss", 0.0)):
             self._give_up(f"the validation loss is {scores['loss']} after epoch {epoch + 1}")
-        return {
-            "epoch": epoch + 1,
-            "seconds": round(seconds, 3),
-            "tokens_per_second": round(words / seconds, 1),
-            "train_loss": total / words,
-            "valid_loss": scores.get("loss"),
-            "valid_bleu": scores.get("bleu"),
-        }
+        return parallel.agree(
+            {
+                "epoch": epoch + 1,
+                "seconds": round(seconds, 3),
+                "tokens_per_second": round(words / seconds, 1),
+                "train_loss": total / words,
+                "valid_loss": scores.get("loss"),
+                "valid_bleu": scores.get("bleu"),
+            }
+        )
 
     def _step(self, batch: Batch, where: str) -> tuple[float, int]:
         """One step of the optimiser: the batch's summed loss, and how many words it sums over."""
-        summed, count = self.model.loss(tuple(tensor.to(self.device) for tensor in batch))
-        value, words = summed.item(), int(count)
+        rows = parallel.share(Batch(*(tensor.to(self.device) for tensor in batch)))
+        value, words = 0.0, 0
         self.optimizer.zero_grad()
-        (summed / count).backward()
+        if len(rows.src):  # an epoch's last batch may have fewer rows than there are processes
+            summed, count = self.model.loss(rows)
+            (summed / count).backward()
+            value, words = summed.item(), int(count)
+        value, words = parallel.mean_gradients(self.model, value, words)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip).item()
         for name, number in (("loss", value), ("gradient's norm", norm)):
             if not math.isfinite(number):
@@ -212,6 +226,9 @@ class _Trainer:
             self.best = self._snapshot()
         if self.config.folder is None:
             return
+        random = parallel.collect(torch.get_rng_state())
+        if parallel.rank():
+            return
         last = self._snapshot()
         about = {**(self.config.about or {}), "training": self._settings()}
         self.model.load_state_dict(self.best)
@@ -227,7 +244,7 @@ class _Trainer:
             "best": self.best,
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
-            "random": torch.get_rng_state(),
+            "random": random,
         }
         save_checkpoint(self.folder, checkpoint)
 
@@ -275,62 +292,9 @@ class _Trainer:
             self.optimizer.load_state_dict(checkpoint["optimizer"])
             self.scheduler.load_state_dict(checkpoint["scheduler"])
             self.history.extend(checkpoint["history"])
-            torch.set_rng_state(checkpoint["random"].cpu())
+            random = torch.atleast_2d(checkpoint["random"])
+            # A copy: a row in the middle of a tensor is not read as what it is.
+            torch.set_rng_state(random[parallel.rank() % len(random)].cpu().clone())
         except (KeyError, TypeError, AttributeError, RuntimeError) as error:
             path, what = self.folder / RESUME, str(error).splitlines()[0]
             raise ValueError(f"the checkpoint {path} is damaged: {what}") from None
-
-
-def mean_loss(model: EncoderDecoder, pairs: Sequence[Pair], batch_size: int = 128) -> float:
-    """Teacher-forced cross-entropy in nats a target word, `<eos>` counted, without dropout."""
-    batches = Batches(pairs, model.src_vocab, model.tgt_vocab, batch_size)
-    with evaluating(model):
-        losses = [model.loss(batch.to(model.device)) for batch in batches]
-    return sum(loss.item() for loss, _ in losses) / sum(int(count) for _, count in losses)
-
-
-def evaluate(
-    model: EncoderDecoder, pairs: Sequence[Pair], beam: int = 1, resamples: int = 1000
-) -> dict[str, Any]:
-    """Translate the sources of `pairs`, each once, and score against all their targets.
-
-    Returns:
-        bleu and its 95 % interval (None with `resamples=0`) and signature; exact, the share of
-        translations that equal a reference; loss (nats a target word, over all pairs) and
-        perplexity; sentences; the alignment error rate aer against gold, the lowest that one link
-        a word can reach, aer_best, and gold_mass, the mean weight on gold links: None all three
-        where there is no gold or no attention.
-    """
-    if not pairs:
-        raise ValueError("no pairs to evaluate on")
-    references: dict[str, list[Pair]] = {}
-    for pair in pairs:
-        references.setdefault(normalize(pair.source), []).append(pair)
-    groups = list(references.values())
-    found = translate(model, [group[0].source for group in groups], beam=beam)
-    right = [[pair.target for pair in group] for group in groups]
-    score = bleu([translation.text for translation in found], right, resamples)
-    loss = mean_loss(model, pairs)
-    return {
-        "bleu": score.score,
-        "interval": score.interval,
-        "signature": score.signature,
-        "exact": exact_match(
-            [translation.words for translation in found],
-            [[tokenize(target) for target in targets] for targets in right],
-        ),
-        "loss": loss,
-        "perplexity": perplexity(loss),
-        "sentences": len(groups),
-        **_alignment(model, pairs),
-    }
-
-
-def _alignment(model: EncoderDecoder, pairs: Sequence[Pair]) -> dict[str, float | None]:
-    gold = [pair for pair in pairs if pair.alignment]
-    weights = forced_weights(model, gold) if gold else None
-    names = ("aer", "aer_best", "gold_mass")
-    if weights is None:
-        return dict.fromkeys(names)
-    score = alignment_score([rows.numpy() for rows in weights], [pair.alignment for pair in gold])
-    return dict(zip(names, score, strict=True))

@@ -4,7 +4,7 @@ Blocks normalise what they read, not what they return ("pre-norm", Xiong et al. 
 past a block is never touched, and training needs no special care.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -168,8 +168,8 @@ class DecoderBlock(nn.Module):
         """
         read = self.norms[0](x)
         new = self.self_attention.project(read, read)
-        past = tuple(torch.cat(parts, dim=2) for parts in zip(past, new, strict=True))
-        words, reading = past[0].shape[2], x.shape[1]
+        keys, values = (torch.cat(parts, dim=2) for parts in zip(past, new, strict=True))
+        past, words, reading = (keys, values), keys.shape[2], x.shape[1]
         earlier = causal_mask(words, x.device, first=words - reading)  # (T, t + T)
         x = x + self.dropout(self.self_attention.attend(read, past, earlier)[0])
         found, weights = self.attention.attend(self.norms[1](x), source, mask)
@@ -187,6 +187,8 @@ class TransformerState(NamedTuple):
 
 class TransformerDecoder(IncrementalDecoder):
     """Attention to the target words so far and to the source, block after block."""
+
+    blocks: Any  # a list of `DecoderBlock`, which PyTorch takes for any modules
 
     def __init__(
         self,
@@ -213,7 +215,9 @@ class TransformerDecoder(IncrementalDecoder):
         nothing = tuple((keys[:, :, :0], values[:, :, :0]) for keys, values in source)
         return TransformerState(source, length_mask(src_len, outputs.shape[1]), nothing)
 
-    def read(self, tgt_in: Tensor, state: TransformerState):
+    def read(
+        self, tgt_in: Tensor, state: TransformerState
+    ) -> tuple[Tensor, Tensor, TransformerState]:
         """Features, and the weights of every head of every block: (B, blocks · N, T, S)."""
         x = self.embedding(tgt_in, start=state.past[0][0].shape[2])  # (B, T, D)
         pasts, seen = [], []
@@ -230,7 +234,7 @@ class TransformerDecoder(IncrementalDecoder):
 
 
 def build_transformer(
-    src_size: int, tgt_size: int, **sizes
+    src_size: int, tgt_size: int, **sizes: Any
 ) -> tuple[TransformerEncoder, TransformerDecoder]:
     """An encoder and a decoder of the same sizes."""
     return TransformerEncoder(src_size, **sizes), TransformerDecoder(tgt_size, **sizes)

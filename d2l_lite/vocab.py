@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain, pairwise, zip_longest
 
 PAD, BOS, EOS, UNK = range(4)
@@ -49,7 +49,30 @@ def tokenize(text: str) -> list[str]:
     >>> tokenize("L’ami n'est pas là, vas-tu ?")
     ["l'", 'ami', "n'", 'est', 'pas', 'là', ',', 'vas', '-tu', '?']
     """
-    return TOKEN.findall(unicodedata.normalize("NFC", text.lower()).replace("’", "'"))
+    return list(chain.from_iterable(map(_cut, _chunks(text))))
+
+
+def count_tokens(texts: Iterable[str]) -> Counter[str]:
+    """How often each token occurs in the texts. What occurs often need not be cut often."""
+    counts: Counter[str] = Counter()
+    for chunk, times in Counter(chain.from_iterable(map(_chunks, texts))).items():
+        for token in _cut(chunk):
+            counts[token] += times
+    return counts
+
+
+def _chunks(text: str) -> list[str]:
+    """What stands between spaces, in lower case."""
+    return unicodedata.normalize("NFC", text.lower()).replace("’", "'").split()
+
+
+@lru_cache(maxsize=1 << 16)
+def _cut(chunk: str) -> tuple[str, ...]:
+    """The tokens of a chunk: no rule looks further than to the next space.
+
+    A corpus of a million chunks has few different ones, so the last ones are remembered.
+    """
+    return tuple(TOKEN.findall(chunk))
 
 
 def detokenize(tokens: Iterable[str]) -> str:
@@ -98,7 +121,12 @@ class Vocab:
     @classmethod
     def build(cls, sentences: Iterable[Sequence[str]], min_count: int = 1) -> "Vocab":
         """The words that occur `min_count` times or more in tokenised sentences, frequent first."""
-        counts = Counter(chain.from_iterable(sentences))
+        return cls.of_counts(Counter(chain.from_iterable(sentences)), min_count)
+
+    @classmethod
+    def of_counts(cls, counts: Counter[str], min_count: int = 1) -> "Vocab":
+        """The tokens that were counted `min_count` times or more, frequent first."""
+        counts = counts.copy()
         for special in SPECIALS:
             counts.pop(special, None)
         frequent = sorted(counts.items(), key=lambda item: (-item[1], item[0]))

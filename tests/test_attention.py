@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from d2l_lite import (
     AdditiveAttention,
@@ -15,6 +16,7 @@ from d2l_lite import (
     BilinearAttention,
     DotAttention,
     ScaledDotAttention,
+    attention,
     causal_mask,
     length_mask,
     masked_softmax,
@@ -357,3 +359,82 @@ def test_a_layer_of_ones_own_needs_only_a_score():
     assert torch.equal(weights.argmax(-1), torch.cdist(query, key).argmin(-1))
     with pytest.raises(NotImplementedError):
         Attention()(query, key, value)
+
+
+# Additive attention in parts
+
+
+def additive_parts(monkeypatch, at_a_time, layer, inputs, lengths):
+    """Context, weights and all gradients, with at most so many numbers at a time."""
+    monkeypatch.setitem(attention.AT_A_TIME, "cpu", at_a_time)
+    inputs = [tensor.detach().clone().requires_grad_() for tensor in inputs]
+    context, weights = layer(*inputs, lengths)
+    wish = torch.arange(context[0].numel()).reshape(context[0].shape).to(context)
+    leaves = [*inputs, *layer.parameters()]
+    return context, weights, *torch.autograd.grad((context * wish).sum(), leaves)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("at_a_time", [1, 20, 70, 105, 139])
+@given(seed=seeds, shape=st.tuples(sizes, sizes, sizes))
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_in_parts_or_whole_additive_attention_is_the_same(
+    monkeypatch, dtype, at_a_time, seed, shape
+):
+    """Parts are some sentences, some queries of one sentence, or one query of one sentence."""
+    torch.manual_seed(seed)
+    layer, inputs = LAYERS["additive"]().to(dtype), [x.to(dtype) for x in vectors(*shape)]
+    lengths = torch.randint(0, shape[2] + 1, shape[:2])
+    arguments = layer, inputs, lengths
+    whole = additive_parts(monkeypatch, 10**9, *arguments)
+    parts = additive_parts(monkeypatch, at_a_time, *arguments)
+    rough = {"rtol": 0.05, "atol": 0.05} if dtype.itemsize == 2 else {}
+    assert_close(parts, whole, **rough)
+
+
+@pytest.fixture
+def nine_at_a_time(monkeypatch):
+    """A layer, queries and keys: each query of each sentence is a part of its own."""
+    monkeypatch.setitem(attention.AT_A_TIME, "cpu", 9)
+    query, key = (torch.randn(2, n, 2, dtype=torch.double, requires_grad=True) for n in (3, 4))
+    return AdditiveAttention(2, 2, 3).double(), query, key
+
+
+def test_the_gradients_of_additive_scores_in_parts_are_right(nine_at_a_time):
+    layer, *leaves = nine_at_a_time
+
+    def score(query, key, *_):
+        return layer.score(query, layer.project_keys(key))
+
+    assert torch.autograd.gradcheck(score, (*leaves, *layer.parameters()))
+
+
+def test_a_second_derivative_in_parts_is_refused(nine_at_a_time):
+    layer, query, key = nine_at_a_time
+    score = layer.score(query, layer.project_keys(key))
+    (slope,) = torch.autograd.grad(score.square().sum(), query, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiate twice"):
+        slope.sum().backward()
+
+
+class Largest(TorchDispatchMode):
+    """How many numbers the largest tensor has that is made."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        made = function(*arguments, **(options or {}))
+        if isinstance(made, torch.Tensor):
+            storage = made.untyped_storage().nbytes() // made.element_size()
+            self.numbers = max(self.numbers, storage)
+        return made
+
+
+@pytest.mark.parametrize(("at_a_time", "largest"), [(200, 200), (10**9, 2 * 6 * 8 * 5)])
+def test_in_parts_no_tensor_is_as_large_as_all_comparisons(monkeypatch, at_a_time, largest):
+    """Two sentences, six queries, eight keys, hidden size 5: 480 numbers, or five queries' 200."""
+    monkeypatch.setitem(attention.AT_A_TIME, "cpu", at_a_time)
+    layer, inputs = LAYERS["additive"](), [x.requires_grad_() for x in vectors(2, 6, 8)]
+    with Largest() as made:
+        layer(*inputs)[0].sum().backward()
+    assert made.numbers == largest

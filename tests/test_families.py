@@ -20,7 +20,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from d2l_lite import Batches, TrainConfig, fit, load_run, save_run, translate
-from d2l_lite.training import mean_loss
+from d2l_lite.evaluation import mean_loss
 
 V = 11
 SEVERAL = {  # attentions: one a block, or one a head and block

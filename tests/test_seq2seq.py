@@ -21,9 +21,10 @@ from d2l_lite import (
     Encoder,
     EncoderDecoder,
     PositionedEmbedding,
+    seq2seq,
     sinusoids,
 )
-from d2l_lite.seq2seq import IncrementalDecoder, tie
+from d2l_lite.seq2seq import IncrementalDecoder, summed_cross_entropy, tie
 
 V = 11
 RANGES = (range(V), range(V))
@@ -160,6 +161,47 @@ def test_vocabularies_are_kept_and_may_be_left_out():
 def test_a_contract_that_is_not_filled_says_so(call):
     with pytest.raises(NotImplementedError):
         call()
+
+
+# The loss whose gradients come with it
+
+
+@given(
+    seed=st.integers(0, 2**31),
+    count=st.integers(1, 9),
+    at_a_time=st.integers(1, 4 * V),
+    spread=st.sampled_from([0.1, 1.0, 300.0]),  # at 300 a word's probability is 0 in float32
+)
+def test_that_loss_is_pytorchs(seed, count, at_a_time, spread):
+    torch.manual_seed(seed)
+    output, words = nn.Linear(4, V), torch.randint(V, (count,))
+    output.weight.data.mul_(spread)
+    features = torch.randn(count, 4, requires_grad=True)
+    asked = (features, *output.parameters())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seq2seq, "AT_A_TIME", at_a_time)
+        found = summed_cross_entropy(features, output, words)
+    expected = F.cross_entropy(output(features), words, reduction="sum")
+    assert_close(found, expected, atol=1e-4, rtol=1e-5)
+    with torch.no_grad():
+        assert_close(summed_cross_entropy(features, output, words), expected)
+    gradients = (torch.autograd.grad(3 * loss, asked) for loss in (found, expected))
+    assert_close(*gradients, atol=1e-4 * max(1.0, spread), rtol=1e-4)
+
+
+def test_its_gradients_are_those_of_small_differences():
+    features, weight, bias = (
+        torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+        for shape in ((3, 2), (5, 2), (5,))
+    )
+    words = torch.tensor([0, 4, 4])
+    assert torch.autograd.gradcheck(seq2seq._CrossEntropy.apply, (features, weight, bias, words))
+
+
+def test_a_logit_that_is_no_number_shows_in_it():
+    output = nn.Linear(2, V)
+    output.bias.data[3] = torch.nan
+    assert summed_cross_entropy(torch.ones(2, 2), output, torch.tensor([1, 2])).isnan()
 
 
 # Positions

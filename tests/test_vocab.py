@@ -1,13 +1,15 @@
 """Words: where they are cut, that nothing is lost, how they are numbered."""
 
 import unicodedata
+from collections import Counter
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d2l_lite import BOS, EOS, PAD, UNK, Vocab, detokenize, tokenize
+from d2l_lite.vocab import TOKEN, _cut, count_tokens
 
 SENTENCES = {
     "I'm OK.": "i 'm ok .",
@@ -127,3 +129,24 @@ def test_a_number_outside_the_vocabulary_is_named(number):
 def test_a_word_that_is_there_twice_is_named(words):
     with pytest.raises(ValueError, match=f"'{words[-1]}'.* twice"):
         Vocab(words)
+
+
+@settings(max_examples=20)
+@given(
+    st.lists(st.text("aé'’- n\u0301\u2003", max_size=12) | st.sampled_from(["L’ami", "don't go"]))
+)
+def test_tokens_are_counted_as_if_all_were_cut(texts):
+    counts = Counter(token for text in texts for token in tokenize(text))
+    assert count_tokens(texts) == counts
+    assert Vocab.of_counts(counts).words == Vocab.build(map(tokenize, texts)).words
+
+
+@settings(max_examples=50)
+@given(st.text() | st.text("aà'’- n\u0301\u2003\x85l1,.Σ", max_size=20))
+def test_no_rule_looks_beyond_a_space(text):
+    normal = unicodedata.normalize("NFC", text.lower()).replace("’", "'")
+    assert tokenize(text) == TOKEN.findall(normal)
+
+
+def test_what_is_remembered_of_a_corpus_has_a_limit():
+    assert _cut.cache_info().maxsize == 1 << 16

@@ -1,6 +1,7 @@
 """Checkers of the exercises of "Why attention"."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -11,7 +12,8 @@ from d2l_lite.rnn import RNNEncoder
 def check_numbers(numbers: dict[str, int]) -> Right:
     """How many numbers are in fixed context and outputs, and how far words are from the end."""
     encoder = RNNEncoder(10, embed_size=4, hidden_size=160, bidirectional=True)
-    truth, hints = {}, {}
+    truth: dict[str, int] = {}
+    hints: dict[str, Any] = {}
     for words in (6, 30):
         outputs, (hidden, _) = encoder(torch.zeros(1, words).long(), torch.tensor([words]))
         truth[f"fixed context, {words} words"] = hidden.numel()
