@@ -31,8 +31,10 @@ lint: $(READY)
 	@$(PY) -m ruff format --check . || { echo "Try: $(PY) -m ruff format ."; exit 1; }
 	@$(PY) -m mypy --no-error-summary
 
-lab: $(READY) ## open the notebooks in JupyterLab, which must see the drawings of book/figures, too
-	@$(PY) -m jupyterlab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks
+# Lab's root is this folder, or it could not show the drawings in book/figures.
+lab: $(READY) ## open the notebooks in JupyterLab (as root: ARGS=--allow-root)
+	@$(PY) -m jupyterlab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks \
+		--LabApp.news_url=None $(ARGS)
 
 experiments: $(READY) ## repeat recorded runs that are missing (AGAIN=1: all anew; FAST=1: in small)
 	@$(PY) experiments/run.py $(if $(AGAIN),--again) $(if $(FAST),--fast)

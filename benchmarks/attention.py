@@ -32,7 +32,7 @@ def measure(device: str = "cpu", fast: bool = False) -> dict[str, float]:
     """Peak megabytes and seconds, medians, of both forms and their ratios, plain to ours."""
     length = 64 if fast else LENGTH if _fits(LENGTH, device) else LENGTH // 2
     runs: dict[str, list[dict[str, float]]] = {"plain": [], "ours": []}
-    for turn in range(1 if fast else 3):
+    for turn in range(1 if fast else 2):
         for form in runs:
             say(f"attention: additive, {form}, {length} words, turn {turn + 1}")
             runs[form].append(_in_a_process(form, length, device))

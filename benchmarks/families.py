@@ -36,7 +36,8 @@ def kept_bytes(read: Callable, x: Tensor) -> int:
     storages: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
-        if not isinstance(tensor, nn.Parameter) and tensor.layout == torch.strided:
+        weight = tensor if tensor._base is None else tensor._base  # a layer may keep it turned
+        if not isinstance(weight, nn.Parameter) and tensor.layout == torch.strided:
             storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 

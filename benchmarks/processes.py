@@ -28,7 +28,8 @@ def train(rank: int, processes: int, port: int, folder: str, device: str, fast: 
     _, pairs, vocabs = text_data(fast)
     with parallel.started():
         torch.manual_seed(0)
-        model = build_model("rnn-attention", *vocabs, **({} if fast else SIZES))
+        sizes = {**SIZES, "embed_size": 8, "hidden_size": 8} if fast else SIZES
+        model = build_model("rnn-attention", *vocabs, **sizes)
         some = sample(pairs, 8 if fast else 10 * BATCH_SIZE)
         batches = Batches(some, *vocabs, 4 if fast else BATCH_SIZE)
         config = TrainConfig(epochs=2, device=device, progress=False)

@@ -210,7 +210,7 @@ def families(device: str, fast: bool) -> dict[str, float]:
         sizes = {"num_layers": 1} if fast else {}
         model = build_model(name, *vocabs, **sizes)
         size = recipe(name)["batch_size"]
-        batches = list(Batches(sample(pairs, size * (1 if fast else 8)), *vocabs, size))
+        batches = list(Batches(sample(pairs, 8 if fast else 8 * size), *vocabs, size))
         words = sum(int((batch.tgt_len - 1).sum()) for batch in batches)
         work = {name: lambda model=model, batches=batches: train_ours(model, batches, device)}
         taken = in_turns(work, device, turns=1 if fast else 2)

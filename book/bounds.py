@@ -70,8 +70,9 @@ def make_environment(which):
 
 
 def run_unit_tests(python, environment):
-    """Run the unit tests with this tree."""
+    """Run the unit tests with this tree, which the processes that they start see, too."""
     tests = sorted(map(str, ROOT.glob("tests/test_*.py")))
+    environment = {**environment, "PYTHONPATH": str(ROOT)}
     subprocess.run([python, *PYTEST, *tests], cwd=ROOT, env=environment, check=True)
 
 

@@ -146,7 +146,11 @@ def main(arguments):
         return
     outdated = [path for path in notebooks() if needs_run(path)]
     if outdated:
-        print(f"Running {len(outdated)} of {len(notebooks())} notebooks ...", flush=True)
+        print(
+            f"Running {len(outdated)} of {len(notebooks())} notebooks: a dot each, some minutes for "
+            "all ...",
+            flush=True,
+        )
         copies = make_copies(outdated)
         run(copies)
         store(copies)

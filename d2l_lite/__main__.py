@@ -23,6 +23,8 @@ from d2l_lite.plot import heatmap, use_style
 from d2l_lite.runs import load_run, try_gpu
 from d2l_lite.training import TrainConfig, fit
 
+WIDTH = "of the beam: 1 is greedy search, and the default"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 if it went well, 1 with a line on stderr if not, 130 after Ctrl-C."""
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m d2l_lite", description=__doc__)
     parser.add_argument("--version", action="version", version=f"d2l_lite {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="command")
+    commands = parser.add_subparsers(required=True, metavar="train|translate|evaluate|export")
     _add_train(commands.add_parser("train", help="train a model on sentence pairs"))
     _add_translate(commands.add_parser("translate", help="translate sentences with a run"))
     _add_evaluate(commands.add_parser("evaluate", help="score a run on sentence pairs"))
@@ -49,26 +51,28 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_corpus(parser: argparse.ArgumentParser) -> None:
+def _add_corpus(parser: argparse.ArgumentParser, max_len: int | None = None) -> None:
     known = ", ".join(CORPORA)
     parser.add_argument(
         "--data", required=True, help=f"{known}, or a file of source<TAB>target lines"
     )
     parser.add_argument("--num-examples", type=int, metavar="N", help="the first N lines only")
-    parser.add_argument("--min-len", type=int, metavar="N", help="drop pairs with a shorter side")
-    parser.add_argument("--max-len", type=int, metavar="N", help="drop pairs with a longer side")
+    parser.add_argument("--min-len", type=int, metavar="N", help="drop pairs with fewer on a side")
+    most = "drop pairs with more words on a side" + (f", by default {max_len}" if max_len else "")
+    parser.add_argument("--max-len", type=int, default=max_len, metavar="N", help=most)
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
-    _add_corpus(parser)
-    parser.set_defaults(max_len=100)  # the rest would cost much and teach little; it is counted
-    parser.add_argument("--model", default="rnn-attention", help=", ".join(DEFAULTS))
+    # What is longer would cost much and teach little; it is counted.
+    _add_corpus(parser, max_len=100)
+    models = f"{', '.join(DEFAULTS)}; by default %(default)s"
+    parser.add_argument("--model", default="rnn-attention", help=models)
     parser.add_argument("--out", required=True, help="the run folder to write")
     usual = "by default what suits the model"
     parser.add_argument("--epochs", type=int, metavar="N", help=usual)
     parser.add_argument("--batch-size", type=int, metavar="N", help=usual)
     parser.add_argument("--lr", type=float, metavar="X", help=usual)
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn")
     parser.add_argument("--resume", action="store_true", help="go on from the last whole epoch")
     parser.add_argument("--valid", metavar="FILE", help="validate on these pairs, train on all")
     parser.set_defaults(command=_train)
@@ -76,8 +80,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 def _add_translate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", help="a run folder, or a run of the book")
-    parser.add_argument("sentences", nargs="+")
-    parser.add_argument("--beam", type=int, default=1, metavar="K")
+    parser.add_argument("sentences", nargs="+", help="in quotes, one or more")
+    parser.add_argument("--beam", type=int, default=1, metavar="K", help=WIDTH)
     parser.add_argument("--heatmap", metavar="FILE.svg", help="draw the attention weights")
     parser.set_defaults(command=_translate)
 
@@ -85,8 +89,9 @@ def _add_translate(parser: argparse.ArgumentParser) -> None:
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", help="a run folder, or a run of the book")
     _add_corpus(parser)
-    parser.add_argument("--split", choices=("test", "all"), default="test")
-    parser.add_argument("--beam", type=int, default=1, metavar="K")
+    split = "the 2 %% that `train` keeps away, or all; by default %(default)s"
+    parser.add_argument("--split", choices=("test", "all"), default="test", help=split)
+    parser.add_argument("--beam", type=int, default=1, metavar="K", help=WIDTH)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_evaluate)
 
@@ -95,7 +100,9 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", help="a run folder, or a run of the book")
     parser.add_argument("path", metavar="FILE.js", help="its name becomes the model's")
     known = ", ".join(PRECISIONS)
-    parser.add_argument("--precision", default="int8", metavar="P", help=f"of a weight: {known}")
+    parser.add_argument(
+        "--precision", default="int8", metavar="P", help=f"{known}; by default int8"
+    )
     parser.set_defaults(command=_export)
 
 
@@ -111,9 +118,9 @@ def _train_here(args: argparse.Namespace) -> None:
     read = load_pairs(args.data, args.num_examples)
     pairs = keep_lengths(read, args.min_len, args.max_len)
     if args.valid:
-        train, valid = pairs, load_pairs(args.valid)
+        train, valid, kept = pairs, load_pairs(args.valid), []
     else:
-        train, valid, _ = split_pairs(pairs)
+        train, valid, kept = split_pairs(pairs)
     # A word seen once teaches little; read as <unk>, it teaches what to do with unknown words.
     vocabs = build_vocabs(train, min_count=2 if len(train) >= 5000 else 1)
     names = ("data", "num_examples", "min_len", "max_len", "valid", "batch_size")
@@ -124,14 +131,15 @@ def _train_here(args: argparse.Namespace) -> None:
     model = build_model(args.model, *vocabs)
     batches = Batches(train, *vocabs, args.batch_size, args.seed)
     print(
-        f"{len(train)} pairs to train on, {len(valid)} to validate, {len(read) - len(pairs)} "
-        f"dropped for their length; {len(vocabs[0])} source and {len(vocabs[1])} target words; "
-        f"on {try_gpu()}"
+        f"{len(train)} pairs to train on, {len(valid)} to validate, {len(kept)} kept for "
+        f"`evaluate`, {len(read) - len(pairs)} dropped for their length; {len(vocabs[0])} source "
+        f"and {len(vocabs[1])} target words; on {try_gpu()}"
     )
     if not valid:
         print("no sentence falls into the validation part: the last epoch is kept, not the best")
     last = fit(model, batches, config, valid)[-1]
-    measured = {name: value for name, value in last.items() if value is not None}
+    shown = ("epoch", "train_loss", "valid_loss", "valid_bleu")
+    measured = {name: last[name] for name in shown if last[name] is not None}
     print(f"{args.out}: " + ", ".join(f"{name} {value:.4g}" for name, value in measured.items()))
 
 
@@ -142,13 +150,13 @@ def _translate(args: argparse.Namespace) -> None:
         raise ValueError(f"--heatmap writes .svg, .png or .pdf, not {args.heatmap!r}")
     model = load_run(args.run, try_gpu()).model
     found = translate(model, args.sentences, beam=args.beam)
-    if args.heatmap:
-        _draw(found[0], args.heatmap)
     for translation in found:
         print(translation.text)
         if translation.unknown:
             words = ", ".join(translation.unknown)
             print(f"unknown, read as <unk>: {words}", file=sys.stderr)
+    if args.heatmap:
+        _draw(found[0], args.heatmap)
 
 
 def _draw(translation: Translation, path: str) -> None:

@@ -37,7 +37,7 @@ def translate(
     sentences: Sequence[str],
     beam: int = 1,
     max_len: int | None = None,
-    batch_size: int = 256,
+    batch_size: int = 512,
 ) -> list[Translation]:
     """Translate sentences by greedy (`beam=1`) or beam search.
 
@@ -158,8 +158,8 @@ def driven(decoder: Any, beam: int) -> Any:
 class Search:
     """Beam search for n sentences at once, K hypotheses each; greedy search is K = 1.
 
-    A sentence is done when K of its hypotheses have been finished, at its limit of words, or when
-    no open one can still win. It then leaves the batch, so that the rest goes faster.
+    A sentence is done when K of its hypotheses have been finished, or at its limit of words. It
+    then leaves the batch, so that the rest goes faster.
     """
 
     def __init__(self, model: EncoderDecoder, decoder: Any, beam: int):
@@ -190,7 +190,7 @@ class Search:
         logits, self.state, weights = self.decoder.step(self.words[:, -1], self.state)
         if self.seen is None and weights is not None:
             self.seen = weights[:, None][:, :0]
-        best, parents, words = self.ways_on(logits)  # (n, 2K) each, the best first
+        best, parents, words = self.ways_on(logits)  # (n, 2K or 1) each, the best first
         written = self.words.shape[1]  # <eos>, where it is the word, is one
         ends = words == EOS
         self._finish(best[:, : self.beam] / written, parents, ends[:, : self.beam])
@@ -204,14 +204,15 @@ class Search:
         at_limit = self.limit <= written
         rows = torch.arange(len(parents), device=parents.device).view_as(self.total)
         self._finish(self.total / written, rows, at_limit[:, None].expand_as(rows))
-        # A sum of log-probabilities only falls, and no mean is over more words than the limit.
-        hopeless = self.best >= self.total[:, 0] / self.limit
-        self._close(at_limit | hopeless | (self.count >= self.beam), parents)
+        self._close(at_limit | (self.count >= self.beam), parents)
 
     def ways_on(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The 2K best ways to go on: total log-probability, row that they come from, word."""
+        """The 2K best ways to go on (or, if K is 1, the best): total log-probability, row, word."""
         scores = logits.float().log_softmax(dim=-1)  # (n · K, V)
         scores[:, [PAD, BOS]] = -torch.inf
+        if self.beam == 1:  # one way will do: if it is <eos>, no other is gone. Faster than topk.
+            best, words = scores.max(dim=1, keepdim=True)  # (n, 1)
+            return self.total + best, torch.arange(len(words), device=words.device)[:, None], words
         # None of the 2K can be worse than 2K others of its own row.
         scores, words = scores.topk(min(2 * self.beam, scores.shape[1]))
         count, width = len(self.open), scores.shape[1]
@@ -231,7 +232,7 @@ class Search:
         scores = scores.masked_fill(~ended, -torch.inf)
         self.count += scores.isfinite().sum(dim=1)  # without copies that were not allowed to grow
         scores, places = scores.max(dim=1)
-        better = (scores > self.best).nonzero().flatten()  # (m,)
+        better = (~(scores <= self.best)).nonzero().flatten()  # (m,); NaN is noted and shows
         self.best = torch.maximum(self.best, scores)
         rows = rows[better, places[better]]
         weights = None if self.seen is None else self.seen[rows]

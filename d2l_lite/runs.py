@@ -176,9 +176,10 @@ def _find(name: str | os.PathLike[str]) -> Path:
         return folder
     shipped = sorted({Path(file).parent.name for file in book_files() if MODELS in file})
     if os.fspath(name) not in shipped:
+        none = "none here: they come with a clone of the book, or a d2l_lite from the book's site"
         raise FileNotFoundError(
             f"no run {os.fspath(name)!r}: give a folder that `train` has written, or one of the "
-            f"book's: {', '.join(shipped) or 'none here'}"
+            f"book's: {', '.join(shipped) or none}"
         )
     for file in (WEIGHTS, HISTORY, CONFIG):
         folder = book_file(f"{MODELS}/{name}/{file}").parent

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from d2l_lite.attention import check_lengths, length_mask
+from d2l_lite.threads import all_threads
 
 AT_A_TIME = 1 << 20  # logits that the loss has at a time: 4 MB in float32, which a cache can hold
 
@@ -184,7 +185,8 @@ class EncoderDecoder(nn.Module):
 def summed_cross_entropy(features: Tensor, output: nn.Module, words: Tensor) -> Tensor:
     """Of the words (n,), when `output` turns features (n, D) into logits: one number, in nats."""
     if type(output) is nn.Linear and output.bias is not None and torch.is_grad_enabled():
-        return _CrossEntropy.apply(features, output.weight, output.bias, words)
+        with all_threads():
+            return _CrossEntropy.apply(features, output.weight, output.bias, words)
     return F.cross_entropy(output(features), words, reduction="sum")
 
 
@@ -197,23 +199,39 @@ class _CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, words: Tensor) -> Tensor:
-        d_features, d_weight, d_bias = map(torch.zeros_like, (features, weight, bias))
+        d_features, d_bias = torch.empty_like(features), torch.zeros_like(bias)
+        d_weight = weight.new_zeros(weight.shape[::-1])  # (D, V)
         summed, rows = features.new_zeros(()), max(1, AT_A_TIME // len(weight))
         parts = (features, words[:, None], d_features)
         for x, word, d_x in zip(*(part.split(rows) for part in parts), strict=True):
-            logits = torch.addmm(bias, x, weight.t())  # (rows, V)
+            logits = _product(x, weight, bias)  # (rows, V)
             right, highest = logits.gather(1, word), logits.amax(1, keepdim=True)
             slopes = torch.softmax(logits, 1, out=logits)
             # The highest logit tells what has been subtracted from all: its probability is not 0.
             summed += (highest - slopes.amax(1, keepdim=True).log() - right).sum()
             slopes.scatter_add_(1, word, torch.full_like(right, -1))
-            torch.mm(slopes, weight, out=d_x)
-            d_weight.addmm_(slopes.t(), x)
+            d_x.copy_(_product(slopes, weight.t()))
+            d_weight += _product(x.t(), slopes.t())
             d_bias += slopes.sum(0)
-        ctx.save_for_backward(d_features, d_weight, d_bias)
+        ctx.save_for_backward(d_features, d_weight.t(), d_bias)
         return summed
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_summed: Tensor) -> tuple[Tensor | None, ...]:
         return *(d_summed * gradient for gradient in ctx.saved_tensors), None
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`F.linear`, on a processor by oneDNN where PyTorch has it.
+
+    PyTorch hands matrix products to MKL, which uses half the width of an AMD processor; oneDNN,
+    which it has for LSTMs and convolutions, uses all of it.
+    """
+    if _by_onednn is None or x.device.type != "cpu" or x.dtype != torch.float32:
+        return F.linear(x, weight, bias)
+    return _by_onednn(x, weight, bias, "none", [], "")
+
+
+_has_onednn = torch.backends.mkldnn.is_available()
+_by_onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if _has_onednn else None

@@ -26,6 +26,11 @@ from d2l_lite.runs import (
     try_gpu,
 )
 from d2l_lite.seq2seq import EncoderDecoder
+from d2l_lite.threads import one_thread
+
+# Rows of a batch times the width of the widest layer: below it a step's matrices, but for those of
+# the vocabulary, are faster on one thread.
+SMALL = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,7 @@ class _Trainer:
         self.model, self.batches, self.config, self.valid = model, batches, config, valid
         self.device = torch.device(config.device) if config.device else try_gpu()
         self.history = History()
+        self.width = max(weight.shape[-1] for weight in model.parameters() if weight.dim() > 1)
         model.to(self.device)
         parallel.equalize(model)
         self.best = self._snapshot()
@@ -152,6 +158,7 @@ class _Trainer:
         )  # else $TQDM_DISABLE decides
         with tqdm(total=self.steps, initial=done, unit="batch", **hidden) as bar:
             for epoch in range(first, self.config.epochs):
+                bar.set_description(f"epoch {epoch + 1}/{self.config.epochs}")
                 self.history.append(self._epoch(epoch, bar))
                 self._keep()
         self.model.load_state_dict(self.best)
@@ -162,14 +169,14 @@ class _Trainer:
         return {name: part.detach().clone() for name, part in self.model.state_dict().items()}
 
     def _epoch(self, epoch: int, bar: tqdm) -> dict[str, Any]:
-        bar.set_description(f"epoch {epoch + 1}/{self.config.epochs}")
         if isinstance(self.batches, Batches):
             self.batches.epoch = epoch
         self.model.train()
         total = words = 0
         start = time.perf_counter()
         for number, batch in enumerate(self.batches, start=1):
-            summed, count = self._step(batch, f"step {number} of epoch {epoch + 1}")
+            with one_thread(len(batch[0]) * self.width < SMALL):
+                summed, count = self._step(batch, f"step {number} of epoch {epoch + 1}")
             total, words = total + summed, words + count
             speed = words / (time.perf_counter() - start)
             bar.set_postfix_str(f"loss {total / words:.3f}, {speed:,.0f} words/s", refresh=False)

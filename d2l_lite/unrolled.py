@@ -10,10 +10,10 @@ on a processor. So what would go into a tanh comes in doubled. Of the scores v �
 softmax needs 2v · σ only: what is left is the same for all keys.
 """
 
+from itertools import chain
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
@@ -38,17 +38,10 @@ def attend_before_each_word(
         The LSTM's outputs (B, T, H), the contexts (B, T, H), the weights (B, T, S), the last state.
     """
     values, lstm, (keys, mask) = state
-    size = rnn.hidden_size
-    double = values.new_tensor([1, 1, 2, 1]).repeat_interleave(size)  # the third gate's is a tanh
-    weights, biases = [], []
-    for of_input, of_state, *bias in rnn.all_weights:
-        weights.append(torch.cat((of_input[:, :size], of_state), dim=1) * double[:, None])
-        biases.append(sum(bias) * double)
-    of_word = rnn.all_weights[0][0][:, size:] * double[:, None]
-    words = F.linear(embedded.transpose(0, 1), of_word, biases[0])  # (T, B, 4H), all at once
     hidden = None if mask is None else values.new_zeros(()).where(mask[:, 0], -torch.inf)  # (B, S)
-    W_q, v = 2 * attention.W_q.weight, 2 * attention.v.weight[0]
-    found = _Steps.apply(words, values, hidden, 2 * keys, W_q, v, *lstm, *weights, *biases[1:])
+    scoring = attention.W_q.weight, attention.v.weight
+    words = embedded.transpose(0, 1)
+    found = _Steps.apply(words, values, hidden, keys, *scoring, *lstm, *rnn.parameters())
     outputs, contexts, seen = (part.transpose(0, 1) for part in found[:3])
     return outputs, contexts, seen, found[3:]
 
@@ -61,18 +54,20 @@ class _Steps(torch.autograd.Function):
         ctx: Any, words: Tensor, values: Tensor, hidden: Tensor | None, keys: Tensor, W_q: Tensor,
         v: Tensor, state: Tensor, memory: Tensor, *weights: Tensor,
     ) -> tuple[Tensor, ...]:  # fmt: skip
-        layers = [_Layer(*parts) for parts in zip(weights, state, memory, strict=False)]
-        notes = []
+        fours = (weights[i : i + 4] for i in range(0, len(weights), 4))
+        layers = [_Layer(*parts) for parts in zip(fours, state, memory, strict=True)]
+        keys, v, notes = 2 * keys, 2 * v[0], []
         for word in words:
             query = layers[-1].state
-            features = torch.add(keys, (query @ W_q.t())[:, None]).sigmoid_()  # (B, S, A)
+            features = torch.add(keys, (query @ W_q.t())[:, None], alpha=2).sigmoid_()  # (B, S, A)
             scores = (features.flatten(0, 1) @ v).view(keys.shape[:2])
             if hidden is not None:
                 scores += hidden
             seen = scores.softmax(dim=1)  # (B, S)
-            x = context = torch.bmm(seen[:, None], values)[:, 0]  # (B, H)
-            for layer, bias in zip(layers, (word, *weights[len(layers) :]), strict=True):
-                x = layer.step(x, bias)
+            context = torch.bmm(seen[:, None], values)[:, 0]  # (B, H)
+            x = layers[0].step(context, word)
+            for layer in layers[1:]:
+                x = layer.step(x)
             notes.append((x, context, seen, query, features))
         outputs, contexts, seen, *rest = map(torch.stack, zip(*notes, strict=True))
         ctx.layers = layers
@@ -86,47 +81,52 @@ class _Steps(torch.autograd.Function):
         ctx: Any, d_outputs: Tensor, d_contexts: Tensor, d_seen: Tensor, *d_last: Tensor
     ) -> tuple[Tensor | None, ...]:
         values, W_q, v, seen, queries, features = ctx.saved_tensors
-        slopes = torch.addcmul(features, features, features, value=-1).mul_(v)  # (T, B, S, A)
+        slopes = (features - features.square()).mul_(2 * v)  # of scores by queries, (T, B, S, A)
         for layer, *gradients in zip(ctx.layers, *d_last, strict=True):
             layer.turn(*gradients)
         steps = list(zip(d_outputs, d_contexts, d_seen, seen, slopes, strict=True))
-        notes = []
+        notes, top = [], ctx.layers[-1]
         for t in reversed(range(len(steps))):
             d_x, d_context, d_weights, weights, slope = steps[t]
             for layer in reversed(ctx.layers):
                 d_x = layer.back(t, d_x)
+            d_x, d_word = d_x.tensor_split((values.shape[2],), dim=1)
             d_context = d_context + d_x
             d_weights = d_weights + torch.bmm(values, d_context[:, :, None])[:, :, 0]
             d_scores = weights * d_weights
             d_scores = torch.addcmul(d_scores, weights, d_scores.sum(1, keepdim=True), value=-1)
             d_query = torch.bmm(d_scores[:, None], slope)[:, 0]
-            ctx.layers[-1].d_state = torch.addmm(ctx.layers[-1].d_state, d_query, W_q)
-            notes.append((d_context, d_scores, d_query))
-        d_context, d_scores, d_query = map(torch.stack, zip(*reversed(notes), strict=True))
+            top.d_state = torch.addmm(top.d_state, d_query, W_q)
+            notes.append((d_word, d_context, d_scores, d_query))
+        d_words, d_context, d_scores, d_query = map(torch.stack, zip(*reversed(notes), strict=True))
         d_values = torch.bmm(seen.permute(1, 2, 0), d_context.transpose(0, 1))
         d_keys = slopes.mul_(d_scores[..., None]).sum(0)
         d_W_q = d_query.flatten(0, 1).t() @ queries.flatten(0, 1)
-        d_v = d_scores.flatten() @ features.flatten(0, 2)
-        found = zip(*(layer.gradients() for layer in ctx.layers), strict=True)
-        d_state, d_memory, d_weights, d_words = found
-        d_lstm = torch.stack(d_state), torch.stack(d_memory)
-        d_biases = [d_word.sum((0, 1)) for d_word in d_words[1:]]
-        return d_words[0], d_values, None, d_keys, d_W_q, d_v, *d_lstm, *d_weights, *d_biases
+        d_v = 2 * (d_scores.view(1, -1) @ features.flatten(0, 2))
+        d_lstm = map(torch.stack, zip(*((a.d_state, a.d_memory) for a in ctx.layers), strict=True))
+        d_weights = chain.from_iterable(layer.gradients() for layer in ctx.layers)
+        return d_words, d_values, None, d_keys, d_W_q, d_v, *d_lstm, *d_weights
 
 
 class _Layer:
     """One layer of the LSTM: steps forwards and takes notes, and goes back by them."""
 
-    def __init__(self, weight: Tensor, state: Tensor, memory: Tensor):
-        self.weight, self.state, self.memories = weight, state, [memory]  # (4H, D + H), (B, H)
+    def __init__(self, weights: tuple[Tensor, ...], state: Tensor, memory: Tensor):
+        of_input, of_state, bias, other_bias = weights
+        self.size = state.shape[1]
+        self.weight = torch.cat((of_input, of_state), dim=1)  # (4H, D + H)
+        self.bias = bias + other_bias
+        for part in (self.weight, self.bias):
+            part[2 * self.size : 3 * self.size] *= 2  # what goes into the memory is a tanh
+        self.state, self.memories = state, [memory]  # (B, H) each
         self.read: list[Tensor] = []
         self.gates: list[Tensor] = []
         self.tanhs: list[Tensor] = []
 
-    def step(self, x: Tensor, bias: Tensor) -> Tensor:
-        """Read x (B, D); `bias` is (4H,) or, with what is known beforehand, (B, 4H)."""
-        read = torch.cat((x, self.state), dim=1)
-        gates = torch.addmm(bias, read, self.weight.t()).sigmoid_()  # (B, 4H)
+    def step(self, *parts: Tensor) -> Tensor:
+        """Read numbers of each sentence, (B, D) in all: the new state (B, H)."""
+        read = torch.cat((*parts, self.state), dim=1)
+        gates = torch.addmm(self.bias, read, self.weight.t()).sigmoid_()  # (B, 4H)
         i, f, g, o = gates.chunk(4, dim=1)
         memory = (f * self.memories[-1]).sub_(i).addcmul_(i, g, value=2)  # f · c + i · (2g - 1)
         tanh = memory.tanh()
@@ -158,11 +158,12 @@ class _Layer:
         torch.mul(self.of_state[t], d_state, out=d_gates[:, 3])
         self.d_memory = d_memory * self.forget[t]
         d_read = d_gates.flatten(1) @ self.weight  # (B, D + H)
-        d_x, self.d_state = d_read.tensor_split((-d_state.shape[1],), dim=1)
+        d_x, self.d_state = d_read.tensor_split((-self.size,), dim=1)
         return d_x
 
     def gradients(self) -> tuple[Tensor, ...]:
-        """Of the first state and memory, of the weight, and of what each step adds, (T, B, 4H)."""
-        d_gates = self.d_gates.flatten(2)
-        d_weight = d_gates.flatten(0, 1).t() @ torch.cat(self.read)
-        return self.d_state, self.d_memory, d_weight, d_gates
+        """Of the layer's weights, in their order."""
+        self.d_gates[:, :, 2] *= 2
+        d_gates = self.d_gates.flatten(2).flatten(0, 1)  # (T · B, 4H)
+        d_weight, d_bias = d_gates.t() @ torch.cat(self.read), d_gates.sum(0)
+        return *d_weight.tensor_split((-self.size,), dim=1), d_bias, d_bias

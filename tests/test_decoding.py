@@ -195,6 +195,25 @@ def test_an_empty_translation_has_no_weights_in_it(beam):
     assert found.score == pytest.approx(0)
 
 
+@each_beam
+def test_a_model_that_has_diverged_shows_it(beam):
+    model = small_model()
+    model.decoder.output.bias.data.fill_(torch.nan)
+    (found,) = translate(model, ["one two"], beam, max_len=3)
+    assert math.isnan(found.score)
+
+
+@each_beam
+def test_the_batch_size_counts_hypotheses(monkeypatch, beam):
+    model, rows = small_model(), []
+    step = model.decoder.step
+    monkeypatch.setattr(
+        model.decoder, "step", lambda words, state: rows.append(len(words)) or step(words, state)
+    )
+    translate(model, ["one"] * 20, beam, batch_size=6)
+    assert max(rows) == 6
+
+
 def test_a_decoder_without_step_and_select_translates_greedily_alone(models):
     plain = models["plain"]
     found = translate(plain, SENTENCES)

@@ -74,8 +74,9 @@ def command(capsys):
 def test_train_writes_a_run_and_says_what_it_did(folder, command):
     data = folder / "numbers.tsv"
     out, _ = command("train", "--data", data, "--out", folder / "said", *FAST, "--model", "rnn")
-    train, valid, _ = split_pairs(load_pairs(data))
-    assert f"{len(train)} pairs to train on, {len(valid)} to validate, 0 dropped" in out
+    train, valid, test = split_pairs(load_pairs(data))
+    numbers = f"{len(train)} pairs to train on, {len(valid)} to validate, {len(test)} kept"
+    assert f"{numbers} for `evaluate`, 0 dropped" in out
     assert "epoch 2" in out and "valid_bleu" in out and "valid_loss" in out
     run = load_run(folder / "said")
     assert run.model.config["model"] == "rnn"
@@ -96,7 +97,8 @@ def test_train_obeys_its_options(folder, command):
         "train", "--data", data, "--out", folder / "options", *arguments, "--valid", valid
     )
     kept = [pair for pair in load_pairs(data, 200) if len(pair.source.split()) == 3]
-    assert f"{len(kept)} pairs to train on, 2 to validate, {200 - len(kept)} dropped" in out
+    numbers = f"{len(kept)} pairs to train on, 2 to validate, 0 kept for `evaluate`"
+    assert f"{numbers}, {200 - len(kept)} dropped" in out
     model = load_run(folder / "options").model
     expected = small_model(vocabs=(model.src_vocab, model.tgt_vocab), seed=5, dropout=0.0)
     for found, fresh in zip(model.parameters(), expected.parameters(), strict=True):

@@ -154,7 +154,7 @@ var d2lTranslator = (() => {
     // ---- Words: the rules of vocab.py --------------------------------------------------------
 
     tokenize(text) {
-      return text.toLowerCase().normalize("NFC").replaceAll("’", "'").match(this.token) ?? [];
+      return text.toLowerCase().normalize("NFC").replaceAll("\u2019", "'").match(this.token) ?? [];
     }
 
     detokenize(words) {
