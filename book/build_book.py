@@ -146,11 +146,8 @@ def main(arguments):
         return
     outdated = [path for path in notebooks() if needs_run(path)]
     if outdated:
-        print(
-            f"Running {len(outdated)} of {len(notebooks())} notebooks: a dot each, some minutes for "
-            "all ...",
-            flush=True,
-        )
+        number = f"{len(outdated)} of {len(notebooks())}"
+        print(f"Running {number} notebooks, a dot for each; all take some minutes ...", flush=True)
         copies = make_copies(outdated)
         run(copies)
         store(copies)

@@ -14,7 +14,15 @@ import torch
 from matplotlib import pyplot as plt
 
 from d2l_lite import __version__, parallel
-from d2l_lite.data import CORPORA, Batches, build_vocabs, keep_lengths, load_pairs, split_pairs
+from d2l_lite.data import (
+    CORPORA,
+    Batches,
+    Split,
+    build_vocabs,
+    keep_lengths,
+    load_pairs,
+    split_pairs,
+)
 from d2l_lite.decoding import Translation, translate
 from d2l_lite.evaluation import evaluate
 from d2l_lite.figures.export import PRECISIONS, export
@@ -118,7 +126,7 @@ def _train_here(args: argparse.Namespace) -> None:
     read = load_pairs(args.data, args.num_examples)
     pairs = keep_lengths(read, args.min_len, args.max_len)
     if args.valid:
-        train, valid, kept = pairs, load_pairs(args.valid), []
+        train, valid, kept = Split(pairs, load_pairs(args.valid), [])
     else:
         train, valid, kept = split_pairs(pairs)
     # A word seen once teaches little; read as <unk>, it teaches what to do with unknown words.
