@@ -271,7 +271,9 @@ class _Trainer:
         if not (self.folder / CONFIG).exists():
             return  # no epoch was finished: begin at the beginning
         if not self.config.resume:
-            raise FileExistsError(f"{self.folder} holds a run: resume it, or take another folder")
+            raise FileExistsError(
+                f"{self.folder} holds a run: resume it (--resume), or take another folder"
+            )
         checkpoint = load_checkpoint(self.folder, self.device)
         if checkpoint is not None:
             self._go_back_to(checkpoint)
@@ -286,9 +288,16 @@ class _Trainer:
     def _compare(self, then: dict[str, Any]) -> None:
         for name, now in self._settings().items():
             if then.get(name) != now:
-                raise ValueError(
-                    f"{self.folder} is of a training with {name} = {then.get(name)}, not {now}"
-                )
+                what = f"with {name} = {then.get(name)}, not {now}"
+                if name == "epochs":
+                    what += ": the learning rate is planned for all of them"
+                if name == "model":
+                    old, new = then.get(name) or {}, now or {}
+                    size = next(key for key in {**old, **new} if old.get(key) != new.get(key))
+                    what = f"of a model with {size} = {old.get(size)}, not {new.get(size)}"
+                if name == "vocabularies":
+                    what = "on other pairs: the words differ"
+                raise ValueError(f"{self.folder} is of a training {what}; take another folder")
 
     def _go_back_to(self, checkpoint: dict[str, Any]) -> None:
         try:
