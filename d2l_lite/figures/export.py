@@ -62,11 +62,10 @@ def export(
         )
     content, error = _content(model, precision)
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    ascii_text = json.dumps(content, separators=(",", ":"))  # a page may not name its encoding
     path.write_text(
         f"// A translator made with d2l_lite: {precision} weights, off by {error:.2%} of their "
         f"size.\n(globalThis.d2lWeights ??= {{}})[{json.dumps(path.stem)}] = "
-        f"{{checksum: {zlib.adler32(text.encode())}, content:\n{ascii_text}\n}};\n",
+        f"{{checksum: {zlib.adler32(text.encode())}, content:\n{text}\n}};\n",
         encoding="utf-8",
     )
     return error
