@@ -8,7 +8,7 @@ from statistics import median
 
 import torch
 
-from d2l_lite import Batches, Pair, Vocab, build_vocabs, load_pairs
+from d2l_lite import Pair, Vocab, build_vocabs, load_pairs
 from d2l_lite.data import find_fra_eng
 
 
@@ -59,6 +59,3 @@ def in_turns(works: dict[str, Callable[[], object]], device: str, turns: int) ->
             if turn:
                 taken[name].append(found)
     return {name: median(found) for name, found in taken.items()}
-
-
-__all__ = ["Batches", "clock", "in_turns", "sample", "say", "seconds", "text_data"]

@@ -14,11 +14,6 @@ import gzip
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -27,8 +22,9 @@ from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "tests" / "book"))
-from browser import find_or_install  # noqa: E402
+sys.path += [str(ROOT / "tests" / "book"), str(ROOT / "tests")]
+from browser import find_or_install, launched  # noqa: E402
+from serving import Quiet, serving  # noqa: E402
 
 SITE, RECORD = ROOT / "_build" / "html", Path(__file__).with_suffix(".json")
 LINE = {"offline": False, "latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 1e5}
@@ -39,7 +35,7 @@ PAINT = """() => new Promise(found => new PerformanceObserver(list => {
 }).observe({type: "paint", buffered: true}))"""
 
 
-class Compressing(SimpleHTTPRequestHandler):
+class Compressing(Quiet):
     """Serves text as gzip."""
 
     def do_GET(self):
@@ -53,17 +49,6 @@ class Compressing(SimpleHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, *arguments):
-        pass
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Compressing, directory=folder)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 def opened(chrome, address: str, page_name: str) -> dict[str, float]:
@@ -100,7 +85,7 @@ def measured(chrome, folder: Path, pattern: str) -> dict[str, dict[str, float]]:
     """Of the pages of a built book: kB over the line, kB of its figures, seconds to paint."""
     found = {}
     names = sorted(path.relative_to(folder).as_posix() for path in folder.glob(pattern))
-    with served(folder) as address:
+    with serving(Compressing, directory=folder) as address:
         for name in names:
             visits = [opened(chrome, address, name) for _ in range(TIMES)]
             found[name] = {
@@ -128,7 +113,7 @@ def main() -> None:
     if path is None:
         sys.exit(done)
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
-        chrome = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        chrome = launched(playwright, path)
         record = {
             "line": "1.6 Mbit/s, 150 ms",
             "browser": chrome.version,

@@ -1,15 +1,13 @@
 """Files of the book: in a checkout, from where the book was published, or a reason why not."""
 
 import hashlib
-import http.server
 import json
 import shutil
 import socket
-import threading
-from functools import partial
 
 import platformdirs
 import pytest
+from serving import Quiet, serving
 from small import small_model
 
 from d2l_lite import book_file, bookfiles, load_run, save_run
@@ -22,15 +20,12 @@ MODEL = "book/models/numbers"
 asked = []  # what the server was asked for
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
+class Noting(Quiet):
     """Serves a folder and notes what was asked for."""
 
     def do_GET(self):
         asked.append(self.path)
         super().do_GET()
-
-    def log_message(self, *_):
-        """Keep quiet."""
 
 
 @pytest.fixture
@@ -48,13 +43,8 @@ def book(tmp_path):
 def address(book):
     """Where the book is served."""
     asked.clear()
-    handler = partial(Quiet, directory=book)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    with serving(Noting, directory=book) as server:
+        yield f"{server}/"
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import io
 import os
 import random
 import socket
-import threading
 import zipfile
 from itertools import islice
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from serving import serving
 
 from d2l_lite import (
     BOS,
@@ -399,12 +399,8 @@ class Files(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(Files) as address:
+        yield address
 
 
 @pytest.fixture

@@ -1,15 +1,13 @@
 """The first code cell of a chapter, in each place where a reader may open it. No network."""
 
-import functools
-import http.server
 import os
 import subprocess
 import sys
-import threading
 import zipfile
 from pathlib import Path
 
 import pytest
+from serving import Quiet, serving
 
 CELL = (Path(__file__).parents[1] / "book" / "setup_cell.py").read_text(encoding="utf-8")
 SAMPLE = "def use_style():\n    print('styled from', __file__)\n"
@@ -77,13 +75,8 @@ def address(tmp_path):
     with zipfile.ZipFile(tmp_path / "served" / name, "w") as wheel:
         for file, text in files.items():
             wheel.writestr(file, text)
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "served")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/{name}"
-        server.shutdown()
-        thread.join()
+    with serving(Quiet, directory=tmp_path / "served") as server:
+        yield f"{server}/{name}"
 
 
 def test_installs_from_the_stamped_address(tmp_path, address):

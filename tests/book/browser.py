@@ -1,14 +1,9 @@
-"""A Chrome or Chromium to look at pages with, installed where that may be; a server of pages."""
+"""A Chrome or Chromium to look at pages with, installed where that may be."""
 
 import os
 import shutil
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -53,16 +48,9 @@ def find_or_install():
     return found, done
 
 
-@contextmanager
-def served(folder) -> Iterator[str]:
-    """Serve a folder over http on this machine alone; its address."""
-    handler = partial(_Quiet, directory=folder)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
-        pass
+def launched(playwright, path):
+    """The browser at `path`, without a window."""
+    # As root, in a container, Chromium's own sandbox does not work.
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    arguments = ["--no-sandbox"] if root else []
+    return playwright.chromium.launch(executable_path=path, args=arguments)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import build_book
 import pytest
-from browser import find_or_install, served
+from browser import find_or_install, launched
+from serving import Quiet, serving
 
 
 @pytest.fixture(scope="session")
@@ -31,10 +32,7 @@ def browser():
     if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(done)
     with sync_playwright() as playwright:
-        # As root, in a container, Chromium's own sandbox does not work.
-        root = hasattr(os, "geteuid") and os.geteuid() == 0
-        arguments = ["--no-sandbox"] if root else []
-        chrome = playwright.chromium.launch(executable_path=path, args=arguments)
+        chrome = launched(playwright, path)
         yield chrome
         chrome.close()
 
@@ -42,5 +40,5 @@ def browser():
 @pytest.fixture(scope="session")
 def address(site):
     """Where the site is served, over http on this machine alone."""
-    with served(site) as where:
+    with serving(Quiet, directory=site) as where:
         yield where

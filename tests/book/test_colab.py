@@ -5,15 +5,12 @@ this machine. Two chapters are played; `COLAB=all` plays them all, which takes s
 """
 
 import os
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import build_book
 import publish
 import pytest
 from fresh import Environment
+from serving import Quiet, serving
 
 LOADS, READS = "03_queries_keys_values", "09_data"  # a shipped model; the records of experiments
 ALL = [path.stem for path in build_book.notebooks()]
@@ -25,7 +22,7 @@ FETCHED = {
 WHERE = "import torch, numpy; print(torch.__file__, torch.__version__, numpy.__version__)"
 
 
-class Handler(SimpleHTTPRequestHandler):
+class Handler(Quiet):
     """Serves a folder and keeps in mind what it was asked for."""
 
     def __init__(self, *arguments, asked, **named):
@@ -35,27 +32,15 @@ class Handler(SimpleHTTPRequestHandler):
     def log_request(self, code="-", size="-"):
         self.asked.append(f"{self.path} {int(code)}")
 
-    def log_message(self, *arguments):
-        pass
-
-
-@contextmanager
-def served(folder):
-    """Serve a folder; its address, and the list of what has been asked for with the answers."""
-    asked = []
-    handler = partial(Handler, directory=folder, asked=asked)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/", asked
-        server.shutdown()
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The address of the book's files, that of the wheel there, and what is asked for."""
     files = tmp_path_factory.mktemp("files")
     publish.copy_files(files)
-    with served(files) as (address, asked):
+    asked = []  # with the answers
+    with serving(Handler, directory=files, asked=asked) as server:
+        address = f"{server}/"
         wheel = publish.build_wheel(files, address)
         yield address, f"{address}{wheel.name}", asked
 

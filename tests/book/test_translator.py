@@ -7,8 +7,7 @@ closed; the last ones look at the page of the built book.
 import os
 import re
 import threading
-from functools import cache, partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from functools import cache
 from types import SimpleNamespace
 
 import build_book
@@ -16,7 +15,7 @@ import d2l_book
 import live_figures
 import pytest
 import torch
-from browser import served
+from serving import Quiet, serving
 from test_browser import AXE, VIEWS, opened
 
 import d2l_lite as d2l
@@ -49,7 +48,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def where(folder):
     """The address of the small page over http, where a test can stand between it and its files."""
-    with served(folder) as address:
+    with serving(Quiet, directory=folder) as address:
         yield f"{address}/page.html"
 
 
@@ -352,35 +351,35 @@ def test_loading_shows_that_it_goes_on(browser, where):
         assert not page.locator(".progress").is_visible()
 
 
-class _Slow(SimpleHTTPRequestHandler):
+class _Slow(Quiet):
     """Sends the first half of the large model, and the rest when it may."""
 
-    def log_message(self, *arguments):
-        pass
+    def __init__(self, *arguments, go_on, **named):
+        self.go_on = go_on
+        super().__init__(*arguments, **named)
 
     def copyfile(self, source, target):
         if self.path.endswith("/fra-eng.js"):
             target.write(source.read(os.fstat(source.fileno()).st_size // 2))
-            self.server.go_on.wait(30)
+            self.go_on.wait(30)
         super().copyfile(source, target)
 
 
 def test_from_a_server_the_progress_is_that_of_the_bytes(browser, folder):
-    handler = partial(_Slow, directory=folder)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.go_on = threading.Event()
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with opened(browser, f"http://127.0.0.1:{server.server_port}/two.html") as page:
-            said(page, copy=0), said(page, copy=1)
-            start(page, "Go on.", "fra-eng", copy=0)
-            start(page, "Go on.", "fra-eng", copy=1)
-            page.wait_for_function("document.querySelector('.progress').value > 0.45")
-            found = page.locator(".progress").evaluate_all("all => all.map(one => one.value)")
-            assert found == [pytest.approx(0.5, abs=0.01)] * 2
-            server.go_on.set()
-            assert said(page, copy=1).startswith("In French: ")
-            assert page.errors == []
-        server.shutdown()
+    go_on = threading.Event()
+    with (
+        serving(_Slow, directory=folder, go_on=go_on) as address,
+        opened(browser, f"{address}/two.html") as page,
+    ):
+        said(page, copy=0), said(page, copy=1)
+        start(page, "Go on.", "fra-eng", copy=0)
+        start(page, "Go on.", "fra-eng", copy=1)
+        page.wait_for_function("document.querySelector('.progress').value > 0.45")
+        found = page.locator(".progress").evaluate_all("all => all.map(one => one.value)")
+        assert found == [pytest.approx(0.5, abs=0.01)] * 2
+        go_on.set()
+        assert said(page, copy=1).startswith("In French: ")
+        assert page.errors == []
 
 
 def test_from_the_disk_the_progress_says_no_more_than_that(page):
