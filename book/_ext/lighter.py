@@ -50,8 +50,12 @@ def reduce(font: Path, characters: set[int]) -> None:
 def compress_pictures(site: Path) -> None:
     """Store the pictures of notebooks as WebP, and name them so in the pages."""
     for path in site.glob("_images/*.png"):
-        with Image.open(path) as picture:
-            picture.save(path.with_suffix(".webp"), lossless=True, method=6)
+        smaller = path.with_suffix(".webp")
+        if (
+            not smaller.exists()
+        ):  # a picture's name is its hash: one of an earlier build is the same
+            with Image.open(path) as picture:
+                picture.save(smaller, lossless=True, method=6)
         path.unlink()
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")

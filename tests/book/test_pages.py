@@ -3,6 +3,7 @@
 import gzip
 import os
 import re
+import sys
 from functools import cache
 from urllib.parse import unquote, urlsplit
 
@@ -129,6 +130,12 @@ def test_large_scripts_are_gone(site):
     assert max(sizes.values()) < 300_000
 
 
+@cache
+def on_the_line(path):
+    """What a file takes as it goes over the line, in bytes."""
+    return len(gzip.compress(path.read_bytes()))
+
+
 def test_no_page_is_heavy(site):
     """What a page names, as it goes over the line, without what belongs to a figure alone."""
     for page in pages(site):
@@ -143,12 +150,14 @@ def test_no_page_is_heavy(site):
         }
         files = {(page.parent / unquote(urlsplit(name).path)).resolve() for name in names}
         sizes = [len(gzip.compress(str(soup).encode()))]
-        sizes += [
-            len(gzip.compress(path.read_bytes()))
-            for path in files
-            if path.is_file() and path.suffix != ".html"
-        ]
+        sizes += [on_the_line(path) for path in files if path.is_file() and path.suffix != ".html"]
         assert sum(sizes) < 350_000, page.name
+
+
+def test_without_its_process_typesetting_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(d2l_book.katex, "NODEJS_BINARY", sys.executable)  # which reads no JS
+    with pytest.raises(d2l_book.katex.KaTeXError, match="process that typesets: .*katex-server.js"):
+        d2l_book.start_katex(tmp_path, timeout=30)
 
 
 def test_pictures_have_words_beside_them(site):
