@@ -183,12 +183,6 @@ def test_tidy_drops_the_icon_script_and_keeps_the_rest():
     assert d2l_book.tidy(page) == "<head><script>run()</script></head>"
 
 
-def test_katex_styles_ask_for_one_kind_of_font():
-    css = 'src:url(fonts/A.woff2) format("woff2"),url(fonts/A.woff) format("woff")'
-    css += ',url(fonts/A.ttf) format("truetype");x:y'
-    assert d2l_book.FONT_FALLBACKS.sub("", css) == 'src:url(fonts/A.woff2) format("woff2");x:y'
-
-
 def test_tidy_lets_scripts_wait_but_those_that_others_need_at_once():
     waits = '<script src="../_static/scripts/theme.js?v=1"></script><script src="searchindex.js">'
     assert d2l_book.tidy(waits) == waits.replace("<script ", "<script defer ")

@@ -37,7 +37,6 @@ ENGINE = Path(export.__file__).with_name("translator.js")
 DRAWINGS = "book/figures"
 COLAB = "colab.research.google.com"
 NOTEBOOKS_BRANCH = "notebooks"  # of the repository: the notebooks as they are published
-FONT_FALLBACKS = re.compile(r',url\([^)]*\.(?:woff|ttf)\) format\("(?:woff|truetype)"\)')
 
 
 def prepare_katex():
@@ -72,16 +71,15 @@ def start_katex(folder, timeout):
 
 
 def copy_katex(app):
-    """Put KaTeX's styles and its woff2 fonts (every browser of today reads them) with the pages."""
+    """Put KaTeX's styles and its fonts with the pages; `lighter` makes them small."""
     if app.builder.format != "html":
         return
     if not KATEX.is_dir():
         raise FileNotFoundError(f"{KATEX} is missing: run `make book`, which fetches it with npm")
     target = Path(app.outdir) / "_static" / "katex"
     (target / "fonts").mkdir(parents=True, exist_ok=True)
-    styles = (KATEX / "katex.min.css").read_text(encoding="utf-8")
-    (target / "katex.min.css").write_text(FONT_FALLBACKS.sub("", styles), encoding="utf-8")
-    for font in KATEX.glob("fonts/*.woff2"):
+    shutil.copy(KATEX / "katex.min.css", target)
+    for font in KATEX.glob("fonts/*.ttf"):
         shutil.copy(font, target / "fonts")
 
 
@@ -273,6 +271,7 @@ def tidy_pages(app, exception):
     for unused in out.glob("_static/scripts/fontawesome.js*"):
         unused.unlink()
     lighter.keep_used_icons(out)
+    lighter.keep_used_letters(out)
     lighter.compress_pictures(out)
 
 

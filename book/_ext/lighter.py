@@ -1,11 +1,14 @@
 """Make built pages lighter, and change nothing that one sees.
 
 The theme brings all of Font Awesome, some 2,000 icons: 300 kB of fonts, and 20 kB of the styles
-that a page waits for before it paints. A dozen of them are used; these stay. And the pictures that
-notebooks draw are stored as WebP, without loss, in a third of what they take as PNG.
+that a page waits for before it paints. A dozen of them are used; these stay. So do the letters and
+signs of KaTeX's fonts that occur in the book. And the pictures that notebooks draw are stored as
+WebP, without loss, in a third of what they take as PNG.
 """
 
+import logging
 import re
+from html import unescape
 from pathlib import Path
 
 from fontTools import subset
@@ -16,7 +19,9 @@ NAME = re.compile(r"\bfa-[a-z0-9-]+")
 # The rules that give icons their characters: .fa-bars:before,.fa-navicon:before{content:"\f0c9"}
 RULE = re.compile(r'(?:\.fa-[\w-]+:before,?)+\{content:"[^"]+"\}')
 CHARACTER = re.compile(r'"\\(f[0-9a-f]{3})"')
-FONT = re.compile(r'url\(([^)]+)\.woff2\) format\("woff2"\),url\(\1\.ttf\) format\("truetype"\)')
+# A font in several formats: url(a.woff2) format("woff2"),url(a.ttf) format("truetype")
+FONT = re.compile(r'url\(([^)]+)\.woff2\)(?: format\("\w+"\),url\(\1\.\w+\))+ format\("truetype"\)')
+TAG = re.compile(r"<[^>]*>")
 
 PICTURE = re.compile(r"(_images/[\w-]+)\.png\b")
 
@@ -35,15 +40,27 @@ def keep_used_icons(site: Path) -> None:
         reduce(font, characters)
 
 
+def keep_used_letters(site: Path) -> None:
+    """Rewrite KaTeX's styles and fonts in a built site."""
+    styles = site / "_static" / "katex" / "katex.min.css"
+    text = styles.read_text(encoding="utf-8")
+    styles.write_text(FONT.sub(r'url(\1.woff) format("woff")', text), encoding="utf-8")
+    pages = (path.read_text(encoding="utf-8") for path in site.rglob("*.html"))
+    characters = {ord(character) for page in pages for character in unescape(TAG.sub("", page))}
+    for font in site.glob("_static/katex/fonts/*.ttf"):
+        reduce(font, characters)
+
+
 def reduce(font: Path, characters: set[int]) -> None:
     """Write the font anew as .woff, with these characters alone, in place of .ttf and .woff2."""
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # KaTeX's fonts are "from 1970"
     options = subset.Options(flavor="woff", layout_features=[], notdef_outline=True)
     kept = TTFont(font, recalcTimestamp=False)
     subsetter = subset.Subsetter(options)
     subsetter.populate(unicodes=characters)
     subsetter.subset(kept)
     subset.save_font(kept, font.with_suffix(".woff"), options)
-    font.with_suffix(".woff2").unlink()
+    font.with_suffix(".woff2").unlink(missing_ok=True)
     font.unlink()
 
 

@@ -5,13 +5,16 @@ import os
 import re
 import sys
 from functools import cache
+from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
 import build_book
 import d2l_book
+import lighter
 import live_figures
 import pytest
 from bs4 import BeautifulSoup
+from fontTools.ttLib import TTFont
 from jupyter_cache import get_cache
 
 ROOT = build_book.ROOT
@@ -156,8 +159,24 @@ def test_no_page_is_heavy(site):
 
 def test_without_its_process_typesetting_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(d2l_book.katex, "NODEJS_BINARY", sys.executable)  # which reads no JS
-    with pytest.raises(d2l_book.katex.KaTeXError, match="process that typesets: .*katex-server.js"):
+    with pytest.raises(d2l_book.katex.KaTeXError, match=r"typesets: .*katex-server\.js"):
         d2l_book.start_katex(tmp_path, timeout=30)
+
+
+def test_only_letters_that_pages_show_are_kept(tmp_path):
+    """KaTeX's own styles and fonts, with a page of two letters and a sign."""
+    out = tmp_path / "site"
+    d2l_book.copy_katex(SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=out))
+    page = '<span class="q">x</span> &#945; <b title="z">\u2211</b>'
+    (out / "index.html").write_text(page, encoding="utf-8")
+    lighter.keep_used_letters(out)
+    katex = out / "_static" / "katex"
+    asked = set(re.findall(r"url\(([^)]+)\)", (katex / "katex.min.css").read_text()))
+    assert asked == {f"fonts/{path.name}" for path in katex.glob("fonts/*")}
+    assert {path.suffix for path in katex.glob("fonts/*")} == {".woff"}
+    kept = TTFont(katex / "fonts" / "KaTeX_Math-Italic.woff").getBestCmap()
+    assert {ord("x"), ord("α")} <= set(kept) and not {ord("q"), ord("z")} & set(kept)
+    assert ord("∑") in TTFont(katex / "fonts" / "KaTeX_Size1-Regular.woff").getBestCmap()
 
 
 def test_pictures_have_words_beside_them(site):
