@@ -39,11 +39,13 @@ def notebooks():
 
 def digest(notebook):
     """SHA-256 over all that decides a notebook's outputs."""
-    files = [notebook, ROOT / "requirements.txt"]
+    files = [ROOT / "requirements.txt"]
     for folder in INPUTS:
         files += sorted(p for p in (ROOT / folder).rglob("*") if p.is_file())
     corpus = os.environ.get("D2L_LITE_DATA", "")  # some chapters use it where it is at hand
-    total = hashlib.sha256((sys.version + corpus).encode())
+    cells = nbformat.read(notebook, 4).cells
+    code = [(cell.source, cell.metadata) for cell in cells if cell.cell_type == "code"]
+    total = hashlib.sha256(repr((notebook.name, code, sys.version, corpus)).encode())
     for file in files:
         if "__pycache__" not in file.parts:
             total.update(file.relative_to(ROOT).as_posix().encode())

@@ -28,10 +28,10 @@ from d2l_lite.evaluation import evaluate
 from d2l_lite.figures.export import PRECISIONS, export
 from d2l_lite.models import DEFAULTS, build_model, recipe
 from d2l_lite.plot import heatmap, use_style
-from d2l_lite.runs import load_run, try_gpu
+from d2l_lite.runs import CONFIG, load_run, try_gpu
 from d2l_lite.training import TrainConfig, fit
 
-WIDTH = "of the beam: 1 is greedy search, and the default"
+WIDTH = "width of the beam; 1, the default, is greedy search"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,7 +65,8 @@ def _add_corpus(parser: argparse.ArgumentParser, max_len: int | None = None) -> 
         "--data", required=True, help=f"{known}, or a file of source<TAB>target lines"
     )
     parser.add_argument("--num-examples", type=int, metavar="N", help="the first N lines only")
-    parser.add_argument("--min-len", type=int, metavar="N", help="drop pairs with fewer on a side")
+    least = "drop pairs with fewer words on a side"
+    parser.add_argument("--min-len", type=int, metavar="N", help=least)
     most = "drop pairs with more words on a side" + (f", by default {max_len}" if max_len else "")
     parser.add_argument("--max-len", type=int, default=max_len, metavar="N", help=most)
 
@@ -116,6 +117,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 def _train(args: argparse.Namespace) -> None:
     with parallel.started(), redirect_stdout(None) if parallel.rank() else nullcontext():
+        if args.resume and not Path(args.out, CONFIG).exists():
+            print(f"{args.out} holds no run to go on with: a new one begins")
         _train_here(args)
 
 

@@ -1,6 +1,8 @@
 """What every model family shares: an encoder, a decoder, and the two as one model."""
 
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -228,10 +230,18 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     PyTorch hands matrix products to MKL, which uses half the width of an AMD processor; oneDNN,
     which it has for LSTMs and convolutions, uses all of it.
     """
-    if _by_onednn is None or x.device.type != "cpu" or x.dtype != torch.float32:
+    product = _by_onednn()
+    if product is None or x.device.type != "cpu" or x.dtype != torch.float32:
         return F.linear(x, weight, bias)
-    return _by_onednn(x, weight, bias, "none", [], "")
+    return product(x, weight, bias, "none", [], "")
 
 
-_has_onednn = torch.backends.mkldnn.is_available()
-_by_onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if _has_onednn else None
+@cache
+def _by_onednn() -> Callable[..., Tensor] | None:
+    """The operator that PyTorch has for it, where it is as we know it: it is not documented."""
+    try:
+        product = torch.ops.mkldnn._linear_pointwise
+        product(torch.ones(1, 2), torch.ones(3, 2), torch.ones(3), "none", [], "")
+    except (AttributeError, RuntimeError, TypeError):
+        return None
+    return product

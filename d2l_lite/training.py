@@ -153,10 +153,9 @@ class _Trainer:
     def run(self) -> History:
         first = len(self.history)
         done = first * len(self.batches)
-        hidden = (
-            {} if self.config.progress and not parallel.rank() else {"disable": True}
-        )  # else $TQDM_DISABLE decides
-        with tqdm(total=self.steps, initial=done, unit="batch", **hidden) as bar:
+        shown = self.config.progress and not parallel.rank()
+        options = {} if shown else {"disable": True}  # without it $TQDM_DISABLE decides
+        with tqdm(total=self.steps, initial=done, unit="batch", **options) as bar:
             for epoch in range(first, self.config.epochs):
                 bar.set_description(f"epoch {epoch + 1}/{self.config.epochs}")
                 self.history.append(self._epoch(epoch, bar))
@@ -184,8 +183,8 @@ class _Trainer:
         seconds = time.perf_counter() - start
         if not all(weight.isfinite().all() for weight in self.model.parameters()):
             self._give_up(f"a weight is not finite after epoch {epoch + 1}")
-        first = self.valid and not parallel.rank()
-        scores = evaluate(self.model, self.valid, resamples=0) if first else {}
+        validates = self.valid and not parallel.rank()
+        scores = evaluate(self.model, self.valid, resamples=0) if validates else {}
         if not math.isfinite(scores.get("loss", 0.0)):
             self._give_up(f"the validation loss is {scores['loss']} after epoch {epoch + 1}")
         return parallel.agree(
@@ -201,7 +200,7 @@ class _Trainer:
 
     def _step(self, batch: Batch, where: str) -> tuple[float, int]:
         """One step of the optimiser: the batch's summed loss, and how many words it sums over."""
-        rows = parallel.share(Batch(*(tensor.to(self.device) for tensor in batch)))
+        rows = parallel.share(Batch(*batch).to(self.device))
         value, words = 0.0, 0
         self.optimizer.zero_grad()
         if len(rows.src):  # an epoch's last batch may have fewer rows than there are processes
@@ -288,15 +287,7 @@ class _Trainer:
     def _compare(self, then: dict[str, Any]) -> None:
         for name, now in self._settings().items():
             if then.get(name) != now:
-                what = f"with {name} = {then.get(name)}, not {now}"
-                if name == "epochs":
-                    what += ": the learning rate is planned for all of them"
-                if name == "model":
-                    old, new = then.get(name) or {}, now or {}
-                    size = next(key for key in {**old, **new} if old.get(key) != new.get(key))
-                    what = f"of a model with {size} = {old.get(size)}, not {new.get(size)}"
-                if name == "vocabularies":
-                    what = "on other pairs: the words differ"
+                what = _difference(name, then.get(name), now)
                 raise ValueError(f"{self.folder} is of a training {what}; take another folder")
 
     def _go_back_to(self, checkpoint: dict[str, Any]) -> None:
@@ -314,3 +305,15 @@ class _Trainer:
         except (KeyError, TypeError, AttributeError, RuntimeError) as error:
             path, what = self.folder / RESUME, str(error).splitlines()[0]
             raise ValueError(f"the checkpoint {path} is damaged: {what}") from None
+
+
+def _difference(name: str, then: Any, now: Any) -> str:
+    """What is different about a training, one of whose settings was another `then`."""
+    if name == "vocabularies":
+        return "on other pairs: the words differ"
+    if name == "model":
+        then, now = then or {}, now or {}
+        size = next(key for key in {**then, **now} if then.get(key) != now.get(key))
+        return f"of a model with {size} = {then.get(size)}, not {now.get(size)}"
+    why = ": the learning rate is planned for all of them" if name == "epochs" else ""
+    return f"with {name} = {then}, not {now}{why}"

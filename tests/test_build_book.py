@@ -51,6 +51,8 @@ def test_a_notebook_runs_again_only_when_something_it_depends_on_changes(tree):
     pretend_run(copy)
     build_book.store([copy])
     assert not build_book.needs_run(notebook)
+    notebook.write_text(notebook.read_text().replace("# Title", "# Another title"))
+    assert not build_book.needs_run(notebook)
     (tree / "d2l_lite" / "data.py").write_text("x = 2\n")
     assert build_book.needs_run(notebook)
 

@@ -125,13 +125,15 @@ def test_too_few_sentences_to_validate_is_said(folder, command):
 
 def test_resume_after_ctrl_c_gives_the_same_history(folder, command, monkeypatch, capsys):
     arguments = ["train", "--data", str(folder / "numbers.tsv"), *FAST, "--num-examples", "300"]
-    command(*arguments, "--out", folder / "whole")
+    out, _ = command(*arguments, "--out", folder / "whole", "--resume")
+    assert "whole holds no run to go on with: a new one begins" in out
     monkeypatch.setattr(__main__, "Batches", Interrupted)
     assert main([*arguments, "--out", str(folder / "broken")]) == 130
     assert "--resume" in capsys.readouterr().err
     monkeypatch.setattr(__main__, "Batches", Batches)
     assert (folder / "broken" / "resume.pt").exists()
-    command(*arguments, "--out", folder / "broken", "--resume")
+    out, _ = command(*arguments, "--out", folder / "broken", "--resume")
+    assert "a new one begins" not in out
     assert not (folder / "broken" / "resume.pt").exists()
     losses = [
         [(epoch["train_loss"], epoch["valid_loss"]) for epoch in load_run(folder / name).history]

@@ -189,6 +189,16 @@ def test_that_loss_is_pytorchs(seed, count, at_a_time, spread):
     assert_close(*gradients, atol=1e-4 * max(1.0, spread), rtol=1e-4)
 
 
+def test_where_pytorchs_own_operator_has_changed_the_numbers_are_the_same(monkeypatch):
+    x, weight, bias = torch.randn(3, 2), torch.randn(5, 2), torch.randn(5)
+    found = seq2seq._product(x, weight, bias), seq2seq._product(x.t(), torch.ones(4, 3))
+    seq2seq._by_onednn.cache_clear()
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", lambda x, weight: x)
+    assert seq2seq._by_onednn() is None
+    assert_close(found, (seq2seq._product(x, weight, bias), x.t() @ torch.ones(3, 4)))
+    seq2seq._by_onednn.cache_clear()
+
+
 def test_its_gradients_are_those_of_small_differences():
     features, weight, bias = (
         torch.randn(*shape, dtype=torch.float64, requires_grad=True)
