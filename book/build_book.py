@@ -5,8 +5,8 @@
 
 A notebook is run once, by nbmake, on a copy. Its outputs then go into the cache that Jupyter Book
 reads, so the pages show the very run that was tested and the notebooks stay free of outputs. A
-notebook runs again when its code, `d2l_lite`, the recorded experiments, the shipped models, the
-pinned requirements or the Python version change.
+notebook runs again when its code, `d2l_lite`, the recorded experiments and benchmarks, the shipped
+models, the pinned requirements or the Python version change.
 """
 
 import hashlib
@@ -19,13 +19,15 @@ import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 
+from d2l_lite.bookfiles import PATTERNS
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 COPIES = ROOT / ".executed"  # a sibling of notebooks/, so that a relative path means the same
 CACHE = ROOT / "_build" / ".jupyter_cache"
 INDEX = ROOT / "_build" / "html" / "index.html"
 WIDGET = "application/vnd.jupyter.widget-view+json"
-INPUTS = ("d2l_lite", "experiments", "book/models")  # what a notebook's outputs depend on
+INPUTS = ("d2l_lite/**/*", *PATTERNS)  # what a notebook's outputs depend on
 
 
 class BookError(Exception):
@@ -40,8 +42,8 @@ def notebooks():
 def digest(notebook):
     """SHA-256 over all that decides a notebook's outputs."""
     files = [ROOT / "requirements.txt"]
-    for folder in INPUTS:
-        files += sorted(p for p in (ROOT / folder).rglob("*") if p.is_file())
+    for pattern in INPUTS:
+        files += sorted(path for path in ROOT.glob(pattern) if path.is_file())
     corpus = os.environ.get("D2L_LITE_DATA", "")  # some chapters use it where it is at hand
     cells = nbformat.read(notebook, 4).cells
     code = [(cell.source, cell.metadata) for cell in cells if cell.cell_type == "code"]
