@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).with_name("_ext")))
 import build_book
 from build_book import ROOT, BookError
 from d2l_book import colab_address, repository_options, site_address
+from plain import plain
 
 from d2l_lite.bookfiles import book_file, book_files
 
@@ -110,11 +111,14 @@ def stamp(text, wheel, files):
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
-def stamp_notebooks(wheel, files):
-    """Write the stamped notebooks for their branch, and for the downloads of the pages."""
+def stamp_notebooks(wheel, site):
+    """Write the notebooks, plain and stamped, for their branch and the downloads of the pages."""
     BRANCH.mkdir(parents=True)
     for path in build_book.notebooks():
-        text = stamp(path.read_text(encoding="utf-8"), wheel, files)
+        page = f"notebooks/{path.stem}.html"
+        html = (SITE / page).read_text(encoding="utf-8")
+        text = plain(path.read_text(encoding="utf-8"), html, site + page)
+        text = stamp(text, wheel, f"{site}{FILES}/")
         for folder in (BRANCH, SITE / "_sources" / "notebooks"):
             (folder / path.name).write_text(text, encoding="utf-8")
 
@@ -211,18 +215,18 @@ def check(environment, wheel):
 def main(environment):
     """Make the whole site, and check it."""
     name = repository(environment)
-    files, address = SITE / FILES, site_address(environment) + f"{FILES}/"
+    files, address = SITE / FILES, site_address(environment)
     build_pages()
     copy_files(files)
-    path = build_wheel(files, address)
+    path = build_wheel(files, f"{address}{FILES}/")
     # Without its hash: a copy that a reader keeps shall go on when the book is published anew.
-    wheel = address + path.name
+    wheel = f"{address}{FILES}/{path.name}"
     stamp_notebooks(wheel, address)
     write_readme(environment)
     write_zip(SITE, files / ZIP)
     write_sums(files)
     check(environment, wheel)
-    print(f"The site of {name} is in {SITE.relative_to(ROOT)}, for {site_address(environment)}")
+    print(f"The site of {name} is in {SITE.relative_to(ROOT)}, for {address}")
 
 
 if __name__ == "__main__":

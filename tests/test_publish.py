@@ -14,6 +14,7 @@ import publish
 import push_notebooks
 import pytest
 import yaml
+from plain import plain
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -61,8 +62,103 @@ def test_a_notebook_without_one_setup_cell_cannot_be_stamped(cells):
         publish.stamp(notebook(*cells), "https://a.example/w.whl", "")
 
 
+MYST = """(sec-all)=
+## A {term}`mask`
+
+See {ref}`above <sec-1>`, {numref}`fig-mask`, {eq}`eq-sum` and {cite:t}`a2015,b2016`, not `{}`.
+
+::::{figure-md} fig-mask
+:class: wide
+
+![A drawing](../book/figures/encoder.svg)
+
+Dark: hidden.
+::::
+
+$$
+1 + 1 = 2.
+$$ (eq-sum)
+
+:::{note}
+
+Mind the {term}`mask <mask>`.
+
+:::
+"""
+BUILT = """<nav><a href="#x"><span class="std-ref">A sidebar</span></a></nav><article>
+<a href="../book/glossary.html#m"><span class="std std-term">mask</span></a>
+<a href="02_b.html#sec-1"><span class="std std-ref">above [1]</span></a>
+<a href="#fig-mask"><span class="std std-numref">Figure 3.1</span></a>
+<a class="reference internal" href="#equation-eq-sum">(3.2)</a>
+<span class="bibtex-citation">A <em>et al.</em> [<a href="../book/r.html#a">2015</a>]</span>
+<figure id="fig-mask"><span class="caption-number">Figure 3.1 </span> Dark</figure>
+<div class="math" id="equation-eq-sum"><span class="eqno">(3.2)<a href="#e">#</a></span>
+<a href="../book/glossary.html#m"><span class="std std-term">Mask</span></a>
+<div id="ex-one"><p class="admonition-title"><span class="caption-number">Exercise 3.1 </span>
+(Find it)</p></div></article>"""
+PLAIN = """## A [mask](https://a.example/book/glossary.html#m)
+
+See [above \\[1\\]](https://a.example/notebooks/02_b.html#sec-1), \
+[Figure 3.1](https://a.example/notebooks/03_c.html#fig-mask), \
+[(3.2)](https://a.example/notebooks/03_c.html#equation-eq-sum) and \
+A *et al.* \\[[2015](https://a.example/book/r.html#a)\\], not `{}`.
+
+**Figure 3.1**
+
+![A drawing](../book/figures/encoder.svg)
+
+Dark: hidden.
+
+$$
+1 + 1 = 2.
+\\tag{3.2}
+$$
+
+**Note**
+
+Mind the [Mask](https://a.example/book/glossary.html#m)."""
+EXERCISE = """:::{exercise-start} Find it
+:label: ex-one
+:class: bug
+:::
+
+Where?"""
+SOLUTION = """:::{solution-start} ex-one
+:label: sol-one
+:class: dropdown
+:::
+
+There."""
+
+
+def test_a_plain_notebook_says_what_its_page_says():
+    cells = [("markdown", text) for text in (MYST, EXERCISE, ":::{exercise-end}\n:::", SOLUTION)]
+    page = "https://a.example/notebooks/03_c.html"
+    found = json.loads(plain(notebook(*cells, ("code", "{1: `:::`}")), BUILT, page))["cells"]
+    assert ["".join(cell["source"]) for cell in found] == [
+        PLAIN,
+        "**Exercise 3.1 (Find it)**\n\nWhere?",
+        "**Solution to Exercise 3.1**\n\nThere.",
+        "{1: `:::`}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{term}`mask` {ref}`a`", "the notebook has {'term': 1, 'ref': 1}, and its page p {}"),
+        ("A {doc}`page`", "the plain form of p has '{doc}`' in it"),
+    ],
+)
+def test_what_cannot_be_made_plain_is_an_error(text, message):
+    with pytest.raises(build_book.BookError, match=re.escape(message)):
+        plain(notebook(("markdown", text)), "<article></article>", "p")
+
+
 def page(*links):
-    return "<h1>Page</h1>" + "".join(f'<a href="{link}">there</a>' for link in links)
+    return "<article><h1>Page</h1></article>" + "".join(
+        f'<a href="{link}">there</a>' for link in links
+    )
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +196,8 @@ def build_pages(html):
     links += [COLAB + "01_a.ipynb", f"{ADDRESS}files/book.zip", ADDRESS, GITHUB]
     links += ["https://github.com/cited/code", "https://arxiv.org/abs/1409.0473", "a.html"]
     (html / "index.html").write_text(page(*links))
+    (html / "notebooks").mkdir()
+    (html / "notebooks" / "01_a.html").write_text(page())
 
 
 @pytest.fixture(scope="module")
