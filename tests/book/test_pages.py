@@ -12,10 +12,12 @@ import build_book
 import d2l_book
 import lighter
 import live_figures
+import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from fontTools.ttLib import TTFont
 from jupyter_cache import get_cache
+from plain import plain
 
 ROOT = build_book.ROOT
 LOADS = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
@@ -177,6 +179,18 @@ def test_only_letters_that_pages_show_are_kept(tmp_path):
     kept = TTFont(katex / "fonts" / "KaTeX_Math-Italic.woff").getBestCmap()
     assert {ord("x"), ord("α")} <= set(kept) and not {ord("q"), ord("z")} & set(kept)
     assert ord("∑") in TTFont(katex / "fonts" / "KaTeX_Size1-Regular.woff").getBestCmap()
+
+
+def test_every_chapter_has_a_plain_form(site):
+    """Without MyST, as `plain` makes sure; its code is the same."""
+    for path in build_book.notebooks():
+        html = (site / "notebooks" / f"{path.stem}.html").read_text(encoding="utf-8")
+        text = plain(path.read_text(encoding="utf-8"), html, f"https://a.example/{path.stem}.html")
+        assert code(nbformat.reads(text, 4)) == code(nbformat.read(path, 4))
+
+
+def code(notebook):
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def test_pictures_have_words_beside_them(site):
