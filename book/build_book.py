@@ -6,7 +6,7 @@
 A notebook is run once, by nbmake, on a copy. Its outputs then go into the cache that Jupyter Book
 reads, so the pages show the very run that was tested and the notebooks stay free of outputs. A
 notebook runs again when its code, `d2l_lite`, the recorded experiments and benchmarks, the shipped
-models, the pinned requirements or the Python version change.
+models, the pinned requirements or the Python version change, or when fra-eng comes or goes.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 
+from d2l_lite import find_fra_eng
 from d2l_lite.bookfiles import PATTERNS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,7 +28,7 @@ COPIES = ROOT / ".executed"  # a sibling of notebooks/, so that a relative path 
 CACHE = ROOT / "_build" / ".jupyter_cache"
 INDEX = ROOT / "_build" / "html" / "index.html"
 WIDGET = "application/vnd.jupyter.widget-view+json"
-INPUTS = ("d2l_lite/**/*", *PATTERNS)  # what a notebook's outputs depend on
+INPUTS = ("d2l_lite/**/[!.]*", *PATTERNS)  # what a notebook's outputs depend on
 
 
 class BookError(Exception):
@@ -44,12 +45,12 @@ def digest(notebook):
     files = [ROOT / "requirements.txt"]
     for pattern in INPUTS:
         files += sorted(path for path in ROOT.glob(pattern) if path.is_file())
-    corpus = os.environ.get("D2L_LITE_DATA", "")  # some chapters use it where it is at hand
+    corpus = find_fra_eng() is not None  # some chapters use it where it is at hand
     cells = nbformat.read(notebook, 4).cells
     code = [(cell.source, cell.metadata) for cell in cells if cell.cell_type == "code"]
     total = hashlib.sha256(repr((notebook.name, code, sys.version, corpus)).encode())
     for file in files:
-        if "__pycache__" not in file.parts:
+        if "__pycache__" not in file.parts and ".old." not in file.name:
             total.update(file.relative_to(ROOT).as_posix().encode())
             total.update(file.read_bytes())
     return total.hexdigest()

@@ -25,7 +25,7 @@ LABEL = re.compile(r"^\([\w-]+\)=\n", re.M)
 EQUATION = re.compile(r"\n\$\$ \(([\w-]+)\)")
 DIRECTIVE = re.compile(r"^:{3,}\{([\w-]+)\} *(.*)\n((?::[\w-]+:.*\n)*)", re.M)
 END = re.compile(r"^:{3,} *\n?", re.M)
-MYST = re.compile(r"\{[\w:-]+\}`|^\([\w-]+\)=$|\$\$ \([\w-]+\)|^:::.*", re.M)
+MYST = re.compile(r"\{[\w:-]+\}`|^\([\w-]+\)=$|\$\$ \([\w-]+\)|:::.*", re.M)
 
 
 def plain(text, page, address):
@@ -55,7 +55,8 @@ def plain(text, page, address):
         if match := MYST.search(source):
             raise BookError(f"the plain form of {address} has {match[0]!r} in it")
         cell["source"] = source.splitlines(keepends=True)
-    notebook["cells"] = [cell for cell in notebook["cells"] if cell["source"]]
+    empty = [cell for cell in of_markdown if not cell["source"]]
+    notebook["cells"] = [cell for cell in notebook["cells"] if cell not in empty]
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -73,17 +74,26 @@ def _title(article, kind, argument, options):
     """What stands in the place of the beginning of a directive."""
     if kind.endswith("-end"):
         return ""
-    label = re.search(r"^:label: *(.+)$", options, re.M)
-    about = label[1] if label and kind != "solution-start" else argument
-    titles = {"exercise-start": ".admonition-title", "figure-md": ".caption-number"}
-    titles["solution-start"] = ".caption-number"
-    if kind not in titles:
+    if kind in ("note", "admonition"):
         return f"**{argument or kind.capitalize()}**\n\n"
-    title = " ".join(article.select_one(f"#{about} {titles[kind]}").get_text().split())
-    return f"**Solution to {title}**\n\n" if kind == "solution-start" else f"**{title}**\n\n"
+    if kind == "solution-start":
+        return f"**Solution to {_text(article, f'#{argument} .caption-number')}**\n\n"
+    label = re.search(r"^:label: *(.+)$", options, re.M)
+    if kind == "exercise-start" and label:
+        return f"**{_text(article, f'#{label[1]} .admonition-title')}**\n\n"
+    if kind == "figure-md":
+        return f"**{_text(article, f'#{argument} .caption-number')}**\n\n"
+    raise BookError(f"there is no plain form for :::{{{kind}}} {argument}".rstrip())
 
 
 def _tag(article, label):
     """The end of a numbered equation, with its number."""
-    number = article.select_one(f"#equation-{label} .eqno").find(string=True).strip("()")
+    number = _text(article, f"#equation-{label} .eqno").strip("()#")
     return f"\n\\tag{{{number}}}\n$$"
+
+
+def _text(article, selector):
+    """The text of the first such part of a page."""
+    if (node := article.select_one(selector)) is None:
+        raise BookError(f"the page has no {selector}; labels are of small letters, digits and -")
+    return " ".join(node.get_text().split())

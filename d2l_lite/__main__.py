@@ -60,10 +60,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_corpus(parser: argparse.ArgumentParser, max_len: int | None = None) -> None:
-    known = ", ".join(CORPORA)
-    parser.add_argument(
-        "--data", required=True, help=f"{known}, or a file of source<TAB>target lines"
-    )
+    known = f"{', '.join(CORPORA)}, or a file of source<TAB>target lines"
+    parser.add_argument("--data", required=True, help=known)
     parser.add_argument("--num-examples", type=int, metavar="N", help="the first N lines only")
     least = "drop pairs with fewer words on a side"
     parser.add_argument("--min-len", type=int, metavar="N", help=least)
@@ -108,10 +106,8 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", help="a run folder, or a run of the book")
     parser.add_argument("path", metavar="FILE.js", help="its name becomes the model's")
-    known = ", ".join(PRECISIONS)
-    parser.add_argument(
-        "--precision", default="int8", metavar="P", help=f"{known}; by default int8"
-    )
+    known = f"{', '.join(PRECISIONS)}; by default %(default)s"
+    parser.add_argument("--precision", default="int8", metavar="P", help=known)
     parser.set_defaults(command=_export)
 
 
@@ -190,8 +186,12 @@ def _is_json(value: object) -> bool:
 
 def _evaluate(args: argparse.Namespace) -> None:
     model, config, _ = load_run(args.run, try_gpu())
-    if config["about"].get("valid") and args.data == config["about"].get("data"):
+    about = config["about"]
+    if about.get("valid") and Path(args.data).resolve() == Path(about["data"]).resolve():
         print(f"note: {args.run} was trained on all of {args.data}", file=sys.stderr)
+    if args.split == "test":  # what the training has dropped was not kept away from it
+        args.min_len = args.min_len or about.get("min_len")
+        args.max_len = args.max_len or about.get("max_len")
     pairs = load_pairs(args.data, args.num_examples, args.min_len, args.max_len)
     if args.split == "test":
         pairs = split_pairs(pairs).test

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 STAMP = Path(__file__).with_name("published.json")
-RECORDS = "experiments/*.json*", "benchmarks/*.json"
+RECORDS = "experiments/*.json*", "benchmarks/cpu.json", "benchmarks/cuda.json"
 PATTERNS = *RECORDS, "book/models/*/*.json*", "book/models/*/*.safetensors"
 
 

@@ -204,7 +204,11 @@ def _fra_eng() -> Path:
 
 
 def normalize(sentence: str) -> str:
-    """What makes two sentences the same one: lower case, single spaces."""
+    """What makes two sentences the same one: lower case, single spaces.
+
+    The apostrophes ' and ’ make two of one, though `tokenize` reads them alike: the recorded runs
+    have been split so. Of the 167,130 sources of fra-eng 36 have the second.
+    """
     return " ".join(sentence.lower().split())
 
 

@@ -56,6 +56,7 @@ def translate(
     """
     if isinstance(sentences, str):
         raise ValueError(f"give a list of sentences, not the one string {shorten(sentences)!r}")
+    sentences = list(sentences)
     for name, number in (("beam", beam), ("batch_size", batch_size), ("max_len", max_len)):
         if number is not None and number < 1:
             raise ValueError(f"{name} must be at least 1, not {number}")
@@ -100,14 +101,15 @@ def forced_weights(
 
 @contextmanager
 def evaluating(model: EncoderDecoder) -> Iterator[None]:
-    """No dropout and no gradients; afterwards the model is in the mode that it was in."""
-    was_training = model.training
+    """No dropout and no gradients; afterwards each part is in the mode that it was in."""
+    modes = [(part, part.training) for part in model.modules()]
     model.eval()
     try:
         with torch.no_grad():
             yield
     finally:
-        model.train(was_training)
+        for part, mode in modes:
+            part.training = mode
 
 
 def encode_source(model: EncoderDecoder, sentence: str) -> list[int]:

@@ -4,6 +4,7 @@ Each process has all of the model and takes its share of each batch. Their gradi
 each weighted by its target words, so a step is that of one process with the whole batch.
 """
 
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ def started() -> Iterator[None]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
+    # An optimizer imports this module, which holds on to the group that there is by then: with it
+    # the group's threads outlive the parting, and may abort the process while Python shuts down.
+    importlib.import_module("torch.distributed.nn.functional")
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")

@@ -56,10 +56,11 @@ def save_run(
         dtype: type of the stored weights; float16 halves the file.
 
     Raises:
-        ValueError: the model was not made by `build_model`, or has no vocabularies.
+        ValueError: the model was not made by `build_model`, or has no vocabularies; `about` does
+            not fit into JSON.
         OSError: the folder cannot be written to.
     """
-    folder = check_saveable(folder, model)
+    folder = check_saveable(folder, model, about)
     folder.mkdir(parents=True, exist_ok=True)
     config = {
         "format": FORMAT,
@@ -76,8 +77,14 @@ def save_run(
     _write(folder / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def check_saveable(folder: str | os.PathLike[str], model: EncoderDecoder) -> Path:
+def check_saveable(
+    folder: str | os.PathLike[str], model: EncoderDecoder, about: dict[str, Any] | None
+) -> Path:
     """Fail now, and not after hours, if the model could not be saved in the folder."""
+    try:
+        json.dumps(about)
+    except TypeError as error:
+        raise ValueError(f"what is noted about a run must fit into JSON: {error}") from None
     if model.config is None or model.src_vocab is None or model.tgt_vocab is None:
         raise ValueError("only a model made by build_model, with its vocabularies, can be saved")
     folder = Path(folder)

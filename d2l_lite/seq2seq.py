@@ -231,7 +231,7 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     which it has for LSTMs and convolutions, uses all of it.
     """
     product = _by_onednn()
-    if product is None or x.device.type != "cpu" or x.dtype != torch.float32:
+    if product is None or x.device.type != "cpu" or x.dtype != torch.float32 or not x.numel():
         return F.linear(x, weight, bias)
     return product(x, weight, bias, "none", [], "")
 

@@ -137,7 +137,7 @@ class _Trainer:
         if valid:
             Batches(valid, model.src_vocab, model.tgt_vocab)  # whatever is wrong is said now
         if config.folder is not None:
-            self.folder = check_saveable(config.folder, model)
+            self.folder = check_saveable(config.folder, model, self._about())
             self._open_folder()
 
     def _rate(self, step: int) -> float:
@@ -184,7 +184,7 @@ class _Trainer:
         if not all(weight.isfinite().all() for weight in self.model.parameters()):
             self._give_up(f"a weight is not finite after epoch {epoch + 1}")
         validates = self.valid and not parallel.rank()
-        scores = evaluate(self.model, self.valid, resamples=0) if validates else {}
+        scores = parallel.agree(evaluate(self.model, self.valid, resamples=0) if validates else {})
         if not math.isfinite(scores.get("loss", 0.0)):
             self._give_up(f"the validation loss is {scores['loss']} after epoch {epoch + 1}")
         return parallel.agree(
@@ -236,9 +236,8 @@ class _Trainer:
         if parallel.rank():
             return
         last = self._snapshot()
-        about = {**(self.config.about or {}), "training": self._settings()}
         self.model.load_state_dict(self.best)
-        save_run(self.folder, self.model, self.history, about)
+        save_run(self.folder, self.model, self.history, self._about())
         self.model.load_state_dict(last)
         if len(self.history) == self.config.epochs:
             (self.folder / RESUME).unlink(missing_ok=True)
@@ -254,15 +253,18 @@ class _Trainer:
         }
         save_checkpoint(self.folder, checkpoint)
 
+    def _about(self) -> dict[str, Any]:
+        return {**(self.config.about or {}), "training": self._settings()}
+
     def _settings(self) -> dict[str, Any]:
         """What must be the same for a run to be of this training."""
         names = ("epochs", "lr", "schedule", "clip", "seed")
         words = repr((self.model.src_vocab.words, self.model.tgt_vocab.words))
         return {name: getattr(self.config, name) for name in names} | {
             "model": self.model.config,
+            "valid": len(self.valid),
             "vocabularies": hashlib.sha256(words.encode()).hexdigest(),
             "batches": repr(self.batches) if isinstance(self.batches, Batches) else self.steps,
-            "valid": len(self.valid),
         }
 
     def _open_folder(self) -> None:
@@ -278,7 +280,9 @@ class _Trainer:
             self._go_back_to(checkpoint)
             return
         run = load_run(self.folder)
-        self._compare(run.config["about"].get("training") or {})
+        if "training" not in run.config["about"]:
+            raise ValueError(f"{self.folder} holds no training of `fit`; take another folder")
+        self._compare(run.config["about"]["training"])
         if len(run.history) == self.config.epochs:
             self.history.extend(run.history)
             self.best = run.model.to(self.device).state_dict()
@@ -311,6 +315,8 @@ def _difference(name: str, then: Any, now: Any) -> str:
     """What is different about a training, one of whose settings was another `then`."""
     if name == "vocabularies":
         return "on other pairs: the words differ"
+    if name == "valid":
+        return f"validated on {then} pairs, not {now}"
     if name == "model":
         then, now = then or {}, now or {}
         size = next(key for key in {**then, **now} if then.get(key) != now.get(key))

@@ -76,7 +76,7 @@ def _cut(chunk: str) -> tuple[str, ...]:
 
 
 def detokenize(tokens: Iterable[str]) -> str:
-    """Put tokens together again: `tokenize(detokenize(tokenize(text))) == tokenize(text)`.
+    """Put tokens of ordinary text together: cut again by `tokenize`, they are the same ones.
 
     >>> detokenize(["l'", 'ami', "n'", 'est', 'pas', 'là', '.'])
     "l'ami n'est pas là."

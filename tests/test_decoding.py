@@ -267,6 +267,21 @@ def test_no_sentences_no_translations(models):
     assert translate(models["after"], []) == []
 
 
+def test_sentences_may_come_one_by_one():
+    model, sentences = small_model(), ["one two", "three"]
+    for found, expected in zip(
+        translate(model, iter(sentences)), translate(model, sentences), strict=True
+    ):
+        assert_same(found, expected)
+
+
+def test_a_part_that_is_in_another_mode_stays_in_it():
+    model = small_model(dropout=0.5).train()
+    model.encoder.eval()
+    translate(model, ["one two"])
+    assert model.training and model.decoder.training and not model.encoder.training
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_the_model_keeps_its_mode_and_its_weights(training):
     model = small_model(dropout=0.5).train(training)

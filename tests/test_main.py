@@ -21,6 +21,7 @@ from d2l_lite import (
     load_run,
     minifra,
     save_run,
+    split_of,
     split_pairs,
     translate,
 )
@@ -105,6 +106,27 @@ def test_train_obeys_its_options(folder, command):
         torch.testing.assert_close(found, fresh, atol=1e-6, rtol=0)
     about = load_run(folder / "options").config["about"]
     assert "seed=5" in about["training"]["batches"]
+    for path in (data, folder / ".." / folder.name / "numbers.tsv"):
+        _, err = command("evaluate", folder / "options", "--data", path, "--split", "all")
+        assert "was trained on all of" in err
+
+
+def test_evaluate_leaves_out_what_the_training_dropped(folder, command):
+    """Two sentences of the test part, one of which is longer than the training took."""
+    short, long = "two", "five " * 100 + "two"
+    while split_of(short) != "test":
+        short += " two"
+    while split_of(long) != "test":
+        long += " two"
+    assert len(short.split()) <= 100 < len(long.split())
+    pairs = [*NUMBERS[:200], (short, "deux"), (long, "cinq")]
+    data = write(folder / "lengths.tsv", pairs)
+    out, _ = command("train", "--data", data, "--out", folder / "lengths", *FAST)
+    kept = len(split_pairs(load_pairs(data)).test) - 1
+    assert f"{kept} kept for `evaluate`, 1 dropped" in out
+    arguments = ["evaluate", folder / "lengths", "--data", data]
+    assert f"of {kept} sentences" in command(*arguments).out
+    assert f"of {kept + 1} sentences" in command(*arguments, "--max-len", "400").out
 
 
 def test_the_built_in_corpus_is_known_and_its_alignments_are_scored(folder, command, monkeypatch):

@@ -35,7 +35,10 @@ def in_each_process(folder):
         resumed = train(folder / "run", resume=True)
         thin = train(batch_size=32)  # the last batch has one row: the second process has none
         own = {"first": parallel.rank() == 0, "histories": [history, resumed, thin]}
-        (folder / f"{parallel.rank()}.json").write_text(json.dumps(own))
+        path = folder / f"{parallel.rank()}.json"
+    threads = [thread.read_text() for thread in Path("/proc/self/task").glob("*/comm")]  # on Linux
+    own["left"] = [name for name in threads if "gloo" in name]
+    path.write_text(json.dumps(own))
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +85,14 @@ def test_the_losses_are_those_of_one_process(together):
 
 def test_all_processes_know_what_the_first_has_measured(together):
     assert histories(together, 0) == histories(together, 1)
+
+
+def test_they_part_before_they_end(together):
+    """A thread of theirs that is left may abort a process that has done all its work."""
+    assert [json.loads((together / f"{rank}.json").read_text())["left"] for rank in "01"] == [
+        [],
+        [],
+    ]
 
 
 def test_there_is_one_run(together):

@@ -133,13 +133,15 @@ There."""
 
 def test_a_plain_notebook_says_what_its_page_says():
     cells = [("markdown", text) for text in (MYST, EXERCISE, ":::{exercise-end}\n:::", SOLUTION)]
+    cells += [("code", "{1: `:::`}"), ("code", "")]
     page = "https://a.example/notebooks/03_c.html"
-    found = json.loads(plain(notebook(*cells, ("code", "{1: `:::`}")), BUILT, page))["cells"]
+    found = json.loads(plain(notebook(*cells), BUILT, page))["cells"]
     assert ["".join(cell["source"]) for cell in found] == [
         PLAIN,
         "**Exercise 3.1 (Find it)**\n\nWhere?",
         "**Solution to Exercise 3.1**\n\nThere.",
         "{1: `:::`}",
+        "",
     ]
 
 
@@ -148,6 +150,10 @@ def test_a_plain_notebook_says_what_its_page_says():
     [
         ("{term}`mask` {ref}`a`", "the notebook has {'term': 1, 'ref': 1}, and its page p {}"),
         ("A {doc}`page`", "the plain form of p has '{doc}`' in it"),
+        ("- :::{note}\n  In a list", "the plain form of p has ':::{note}' in it"),
+        (":::{math}\n1\n:::", "there is no plain form for :::{math}"),
+        (":::{solution-start} ex_one\n:::", "the page has no #ex_one .caption-number; labels"),
+        ("$$\n1\n$$ (eq-b)", "the page has no #equation-eq-b .eqno"),
     ],
 )
 def test_what_cannot_be_made_plain_is_an_error(text, message):

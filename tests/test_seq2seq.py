@@ -192,6 +192,7 @@ def test_that_loss_is_pytorchs(seed, count, at_a_time, spread):
 def test_where_pytorchs_own_operator_has_changed_the_numbers_are_the_same(monkeypatch):
     x, weight, bias = torch.randn(3, 2), torch.randn(5, 2), torch.randn(5)
     found = seq2seq._product(x, weight, bias), seq2seq._product(x.t(), torch.ones(4, 3))
+    assert seq2seq._product(x[:0], weight, bias).shape == (0, 5)
     seq2seq._by_onednn.cache_clear()
     monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", lambda x, weight: x)
     assert seq2seq._by_onednn() is None

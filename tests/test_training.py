@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -28,6 +29,7 @@ from d2l_lite import (
     forced_weights,
     load_run,
     mean_loss,
+    save_run,
     translate,
     try_gpu,
 )
@@ -340,6 +342,7 @@ OTHERS = {
     "of a model with hidden_size = [0-9]+, not 26; take": {
         "model": small_model(dropout=0.3, hidden_size=26)
     },
+    "validated on 4 pairs, not 3": {"valid": VALID[:3]},
     "on other pairs: the words differ": {
         "model": small_model(
             dropout=0.3, vocabs=build_vocabs([Pair(p.target, p.source) for p in PAIRS])
@@ -368,8 +371,23 @@ def test_a_finished_run_with_other_settings_is_an_error(tmp_path, other):
 
 def test_resume_with_or_without_valid_as_before(tmp_path):
     interrupt(tmp_path, valid=None)
-    with pytest.raises(ValueError, match="valid"):
+    with pytest.raises(ValueError, match="validated on 0 pairs, not 4"):
         train(VALID, folder=tmp_path, resume=True)
+
+
+def test_a_model_saved_by_hand_cannot_be_resumed(tmp_path):
+    save_run(tmp_path, small_model())
+    with pytest.raises(ValueError, match="holds no training of `fit`"):
+        train(folder=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    "noted", [{"about": {"data": Path("pairs.tsv")}}, {"lr": np.float32(0.01)}], ids=["path", "lr"]
+)
+def test_what_cannot_be_noted_is_said_before_the_training(tmp_path, noted):
+    with pytest.raises(ValueError, match=r"must fit into JSON: .* (PosixPath|WindowsPath|float32)"):
+        train(folder=tmp_path / "run", **noted)
+    assert not (tmp_path / "run").exists()
 
 
 def damage(content):

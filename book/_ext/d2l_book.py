@@ -56,18 +56,19 @@ def start_katex(folder, timeout):
     path = folder / "katex.sock"
     command = katex.KaTeXServer.build_command(socket=path)
     process = subprocess.Popen(command, cwd=folder)
-    end = time.monotonic() + timeout
+    end, why = time.monotonic() + timeout, "it ended at once"
     while time.monotonic() < end and process.poll() is None:
         client = socket.socket(socket.AF_UNIX)
         try:
             client.connect(str(path))
             return process, client
-        except (FileNotFoundError, ConnectionRefusedError):
+        except OSError as error:
             client.close()
+            why = error
             time.sleep(0.01)
     process.kill()
     process.wait()
-    raise katex.KaTeXError(f"no answer from the process that typesets: {shlex.join(command)}")
+    raise katex.KaTeXError(f"no process that typesets, {why}: {shlex.join(command)}")
 
 
 def copy_katex(app):

@@ -18,12 +18,13 @@ from PIL import Image
 NAME = re.compile(r"\bfa-[a-z0-9-]+")
 # The rules that give icons their characters: .fa-bars:before,.fa-navicon:before{content:"\f0c9"}
 RULE = re.compile(r'(?:\.fa-[\w-]+:before,?)+\{content:"[^"]+"\}')
-CHARACTER = re.compile(r'"\\(f[0-9a-f]{3})"')
+CHARACTER = re.compile(r'"\\([0-9a-f]{2,5}|.)"')
 # A font in several formats: url(a.woff2) format("woff2"),url(a.ttf) format("truetype")
 FONT = re.compile(r'url\(([^)]+)\.woff2\)(?: format\("\w+"\),url\(\1\.\w+\))+ format\("truetype"\)')
 TAG = re.compile(r"<[^>]*>")
 
-PICTURE = re.compile(r"(_images/[\w-]+)\.png\b")
+# What a notebook draws is named by its hash: a picture of an earlier build is the same.
+PICTURE = re.compile(r"(_images/[0-9a-f]{64})\.png\b")
 
 
 def keep_used_icons(site: Path) -> None:
@@ -35,7 +36,8 @@ def keep_used_icons(site: Path) -> None:
     styles = RULE.sub(lambda rule: rule[0] if names & set(NAME.findall(rule[0])) else "", styles)
     theme.write_text(FONT.sub(r'url(\1.woff) format("woff")', styles), encoding="utf-8")
     sheets = "".join(path.read_text(encoding="utf-8") for path in site.rglob("*.css"))
-    characters = {int(character, 16) for character in CHARACTER.findall(sheets)}
+    codes = CHARACTER.findall(sheets)
+    characters = {int(code, 16) if len(code) > 1 else ord(code) for code in codes}
     for font in site.glob("_static/vendor/fontawesome/webfonts/*.ttf"):
         reduce(font, characters)
 
@@ -67,10 +69,10 @@ def reduce(font: Path, characters: set[int]) -> None:
 def compress_pictures(site: Path) -> None:
     """Store the pictures of notebooks as WebP, and name them so in the pages."""
     for path in site.glob("_images/*.png"):
+        if not PICTURE.fullmatch(f"_images/{path.name}"):
+            continue
         smaller = path.with_suffix(".webp")
-        if (
-            not smaller.exists()
-        ):  # a picture's name is its hash: one of an earlier build is the same
+        if not smaller.exists():
             with Image.open(path) as picture:
                 picture.save(smaller, lossless=True, method=6)
         path.unlink()

@@ -161,7 +161,7 @@ def test_no_page_is_heavy(site):
 
 def test_without_its_process_typesetting_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(d2l_book.katex, "NODEJS_BINARY", sys.executable)  # which reads no JS
-    with pytest.raises(d2l_book.katex.KaTeXError, match=r"typesets: .*katex-server\.js"):
+    with pytest.raises(d2l_book.katex.KaTeXError, match=r"typesets, .*katex-server\.js"):
         d2l_book.start_katex(tmp_path, timeout=30)
 
 
