@@ -34,22 +34,26 @@ def keep_used_icons(site: Path) -> None:
     theme = site / "_static" / "styles" / "pydata-sphinx-theme.css"
     styles = theme.read_text(encoding="utf-8")
     styles = RULE.sub(lambda rule: rule[0] if names & set(NAME.findall(rule[0])) else "", styles)
-    theme.write_text(FONT.sub(r'url(\1.woff) format("woff")', styles), encoding="utf-8")
+    theme.write_text(styles, encoding="utf-8")
     sheets = "".join(path.read_text(encoding="utf-8") for path in site.rglob("*.css"))
     codes = CHARACTER.findall(sheets)
     characters = {int(code, 16) if len(code) > 1 else ord(code) for code in codes}
-    for font in site.glob("_static/vendor/fontawesome/webfonts/*.ttf"):
-        reduce(font, characters)
+    reduce_fonts(theme, site / "_static" / "vendor" / "fontawesome" / "webfonts", characters)
 
 
 def keep_used_letters(site: Path) -> None:
     """Rewrite KaTeX's styles and fonts in a built site."""
-    styles = site / "_static" / "katex" / "katex.min.css"
-    text = styles.read_text(encoding="utf-8")
-    styles.write_text(FONT.sub(r'url(\1.woff) format("woff")', text), encoding="utf-8")
     pages = (path.read_text(encoding="utf-8") for path in site.rglob("*.html"))
     characters = {ord(character) for page in pages for character in unescape(TAG.sub("", page))}
-    for font in site.glob("_static/katex/fonts/*.ttf"):
+    katex = site / "_static" / "katex"
+    reduce_fonts(katex / "katex.min.css", katex / "fonts", characters)
+
+
+def reduce_fonts(styles: Path, fonts: Path, characters: set[int]) -> None:
+    """Write the fonts of a folder as .woff, with these characters alone, and name them so."""
+    text = styles.read_text(encoding="utf-8")
+    styles.write_text(FONT.sub(r'url(\1.woff) format("woff")', text), encoding="utf-8")
+    for font in fonts.glob("*.ttf"):
         reduce(font, characters)
 
 
