@@ -20,7 +20,7 @@ from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 
 from d2l_lite import find_fra_eng
-from d2l_lite.bookfiles import PATTERNS
+from d2l_lite.bookfiles import book_files
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -28,7 +28,6 @@ COPIES = ROOT / ".executed"  # a sibling of notebooks/, so that a relative path 
 CACHE = ROOT / "_build" / ".jupyter_cache"
 INDEX = ROOT / "_build" / "html" / "index.html"
 WIDGET = "application/vnd.jupyter.widget-view+json"
-INPUTS = ("d2l_lite/**/[!.]*", *PATTERNS)  # what a notebook's outputs depend on
 
 
 class BookError(Exception):
@@ -42,15 +41,14 @@ def notebooks():
 
 def digest(notebook):
     """SHA-256 over all that decides a notebook's outputs."""
-    files = [ROOT / "requirements.txt"]
-    for pattern in INPUTS:
-        files += sorted(path for path in ROOT.glob(pattern) if path.is_file())
+    package = sorted(path for path in ROOT.glob("d2l_lite/**/[!.]*") if path.is_file())
+    records = [ROOT / name for name in book_files()]
     corpus = find_fra_eng() is not None  # some chapters use it where it is at hand
     cells = nbformat.read(notebook, 4).cells
     code = [(cell.source, cell.metadata) for cell in cells if cell.cell_type == "code"]
     total = hashlib.sha256(repr((notebook.name, code, sys.version, corpus)).encode())
-    for file in files:
-        if "__pycache__" not in file.parts and ".old." not in file.name:
+    for file in (ROOT / "requirements.txt", *package, *records):
+        if "__pycache__" not in file.parts:
             total.update(file.relative_to(ROOT).as_posix().encode())
             total.update(file.read_bytes())
     return total.hexdigest()

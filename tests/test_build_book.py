@@ -16,6 +16,8 @@ from fontTools.ttLib import TTFont
 from nbformat import v4
 from PIL import Image
 
+from d2l_lite import bookfiles
+
 THEME = "theme/pydata_sphinx_theme"
 
 
@@ -29,6 +31,7 @@ def tree(tmp_path, monkeypatch):
     cells = [v4.new_markdown_cell("# Title"), v4.new_code_cell("1 + 1", id="sum")]
     nbformat.write(v4.new_notebook(cells=cells), tmp_path / "notebooks" / "01_a.ipynb")
     monkeypatch.setattr(build_book, "ROOT", tmp_path)
+    monkeypatch.setattr(bookfiles, "CHECKOUT", tmp_path)
     monkeypatch.setattr(build_book, "NOTEBOOKS", tmp_path / "notebooks")
     monkeypatch.setattr(build_book, "COPIES", tmp_path / ".executed")
     monkeypatch.setattr(build_book, "CACHE", tmp_path / "cache")
@@ -53,6 +56,11 @@ def test_a_notebook_runs_again_only_when_something_it_depends_on_changes(tree):
     assert not build_book.needs_run(notebook)
     notebook.write_text(notebook.read_text().replace("# Title", "# Another title"))
     assert not build_book.needs_run(notebook)
+    (tree / "experiments" / "runs.old.jsonl").write_text("{}\n")  # a record that was put aside
+    assert not build_book.needs_run(notebook)
+    (tree / "experiments" / "runs.jsonl").write_text("{}\n")
+    assert build_book.needs_run(notebook)
+    (tree / "experiments" / "runs.jsonl").unlink()
     (tree / "d2l_lite" / "data.py").write_text("x = 2\n")
     assert build_book.needs_run(notebook)
 
