@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from urllib.parse import urljoin
 
-from bs4 import BeautifulSoup
 from build_book import BookError
 
 ROLE = re.compile(r"\{(term|ref|numref|eq|cite)(?::t)?\}`[^`]+`")
@@ -28,17 +27,17 @@ END = re.compile(r"^:{3,} *\n?", re.M)
 MYST = re.compile(r"\{[\w:-]+\}`|^\([\w-]+\)=$|\$\$ \([\w-]+\)|:::.*", re.M)
 
 
-def plain(text, page, address):
+def plain(text, article, address):
     """A notebook's text with no MyST in it.
 
     Args:
-        page: the HTML of the page that was built from the notebook.
+        article: what a page that was built from the notebook has in <article>, parsed.
         address: where the page will be; links lead there and to its neighbours.
 
     Raises:
         BookError: the page has other references than the notebook, or some MyST is left.
     """
-    notebook, article = json.loads(text), BeautifulSoup(page, "html.parser").select_one("article")
+    notebook = json.loads(text)
     of_markdown = [cell for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
     sources = ["".join(cell["source"]) for cell in of_markdown]
     wanted = Counter(match[1] for source in sources for match in ROLE.finditer(source))

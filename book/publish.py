@@ -22,6 +22,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 sys.path.insert(0, str(Path(__file__).with_name("_ext")))
 
 import build_book
+from bs4 import BeautifulSoup
 from build_book import ROOT, BookError
 from d2l_book import colab_address, repository_options, site_address
 from plain import plain
@@ -116,8 +117,8 @@ def stamp_notebooks(wheel, site):
     BRANCH.mkdir(parents=True)
     for path in build_book.notebooks():
         page = f"notebooks/{path.stem}.html"
-        html = (SITE / page).read_text(encoding="utf-8")
-        text = plain(path.read_text(encoding="utf-8"), html, site + page)
+        built = BeautifulSoup((SITE / page).read_text(encoding="utf-8"), "html.parser")
+        text = plain(path.read_text(encoding="utf-8"), built.select_one("article"), site + page)
         text = stamp(text, wheel, f"{site}{FILES}/")
         for folder in (BRANCH, SITE / "_sources" / "notebooks"):
             (folder / path.name).write_text(text, encoding="utf-8")
