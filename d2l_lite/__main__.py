@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import torch
@@ -118,10 +119,13 @@ def _train(args: argparse.Namespace) -> None:
         _train_here(args)
 
 
+def _fill(args: argparse.Namespace, usual: dict[str, Any]) -> None:
+    """Give the options that were not given their usual values."""
+    vars(args).update({name: usual[name] for name in usual if getattr(args, name) is None})
+
+
 def _train_here(args: argparse.Namespace) -> None:
-    for name, usual in recipe(args.model).items():
-        if getattr(args, name) is None:
-            setattr(args, name, usual)
+    _fill(args, recipe(args.model))
     read = load_pairs(args.data, args.num_examples)
     pairs = keep_lengths(read, args.min_len, args.max_len)
     if args.valid:
@@ -190,8 +194,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     if about.get("valid") and Path(args.data).resolve() == Path(about["data"]).resolve():
         print(f"note: {args.run} was trained on all of {args.data}", file=sys.stderr)
     if args.split == "test":  # what the training has dropped was not kept away from it
-        args.min_len = args.min_len or about.get("min_len")
-        args.max_len = args.max_len or about.get("max_len")
+        _fill(args, {name: about.get(name) for name in ("min_len", "max_len")})
     pairs = load_pairs(args.data, args.num_examples, args.min_len, args.max_len)
     if args.split == "test":
         pairs = split_pairs(pairs).test

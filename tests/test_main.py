@@ -127,6 +127,7 @@ def test_evaluate_leaves_out_what_the_training_dropped(folder, command):
     arguments = ["evaluate", folder / "lengths", "--data", data]
     assert f"of {kept} sentences" in command(*arguments).out
     assert f"of {kept + 1} sentences" in command(*arguments, "--max-len", "400").out
+    assert main([str(argument) for argument in (*arguments, "--max-len", "0")]) == 1
 
 
 def test_the_built_in_corpus_is_known_and_its_alignments_are_scored(folder, command, monkeypatch):
